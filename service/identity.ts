@@ -1,0 +1,102 @@
+// Who is asking: verifies bearer tokens (JWT, RFC 7519) against a JWKS. The router and every subgraph call this for themselves.
+import { createLocalJWKSet, createRemoteJWKSet, errors as joseErrors, jwtVerify } from 'jose';
+import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
+import { readFile, stat } from 'node:fs/promises';
+import { CodedError } from './errors.ts';
+
+/** A verified token. */
+export interface Viewer {
+  /** The `sub` claim: the customer, rider or operator. */
+  readonly sub: string;
+  readonly scopes: ReadonlySet<string>;
+  /** The `exp` claim, in milliseconds since the epoch. */
+  readonly expiresAt: number;
+  /** The token as it came, to be handed on to subgraphs. */
+  readonly token: string;
+}
+
+export interface IdentityOptions {
+  /** URL or file path of a JWKS. Both are read again when a token names a key that is not in it (rotation). */
+  readonly jwks: string;
+  readonly issuer: string;
+  readonly audience: string;
+  /** For tests: the clock, in milliseconds since the epoch. */
+  readonly now?: () => number;
+}
+
+/**
+ * Gives the viewer of an `Authorization` header; `undefined` when there is no header.
+ * @throws CodedError UNAUTHENTICATED when there is one and it does not hold: malformed, unknown key, expired, foreign.
+ */
+export type VerifyIdentity = (authorization: string | undefined) => Promise<Viewer | undefined>;
+
+/** How many verified tokens are remembered, so that a busy client costs one signature check and not one a request. */
+const rememberedTokens = 10_000;
+const maxTokenLength = 8_192;
+
+export function createIdentityVerifier(options: IdentityOptions): VerifyIdentity {
+  const keys = /^https?:/.test(options.jwks) ? createRemoteJWKSet(new URL(options.jwks)) : fileKeySet(options.jwks);
+  const now = options.now ?? Date.now;
+  const remembered = new Map<string, Viewer>();
+
+  return async (authorization) => {
+    if (authorization === undefined || authorization === '') return undefined;
+    const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+    if (token === undefined || token.length > maxTokenLength) {
+      throw new CodedError('UNAUTHENTICATED', 'The authorization header must read "Bearer <token>".');
+    }
+    const known = remembered.get(token);
+    if (known !== undefined && known.expiresAt > now()) return known;
+    remembered.delete(token);
+
+    const viewer = await verify(token);
+    if (remembered.size >= rememberedTokens) remembered.delete(remembered.keys().next().value ?? '');
+    remembered.set(token, viewer);
+    return viewer;
+  };
+
+  async function verify(token: string): Promise<Viewer> {
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        issuer: options.issuer,
+        audience: options.audience,
+        requiredClaims: ['sub', 'exp'],
+        algorithms: ['ES256', 'ES384', 'EdDSA', 'RS256', 'PS256'],
+        currentDate: new Date(now()),
+      });
+      const { sub, exp, scope } = payload;
+      if (sub === undefined || sub === '' || sub.length > 200 || exp === undefined) {
+        throw new CodedError('UNAUTHENTICATED', 'The token must name a subject of 1 to 200 characters and an expiry.');
+      }
+      const scopes = new Set(typeof scope === 'string' ? scope.split(' ').filter((one) => one !== '') : []);
+      return { sub, scopes, expiresAt: exp * 1000, token };
+    } catch (error) {
+      if (error instanceof CodedError) throw error;
+      if (error instanceof joseErrors.JWTExpired) throw new CodedError('UNAUTHENTICATED', 'The token has expired.');
+      if (error instanceof joseErrors.JWKSTimeout || !(error instanceof joseErrors.JOSEError)) {
+        throw new CodedError('SERVICE_UNAVAILABLE', 'The keys that tokens are checked against cannot be read.', {}, error);
+      }
+      throw new CodedError('UNAUTHENTICATED', 'The token is not valid here.');
+    }
+  }
+}
+
+/** The viewer, or UNAUTHENTICATED when nobody signed in. */
+export function requireViewer(viewer: Viewer | undefined): Viewer {
+  if (viewer === undefined) throw new CodedError('UNAUTHENTICATED');
+  return viewer;
+}
+
+/** A JWKS in a file, read again when the file has changed. */
+function fileKeySet(path: string): JWTVerifyGetKey {
+  let readAt = -1;
+  let keySet: JWTVerifyGetKey | undefined;
+  return async (header, token) => {
+    const { mtimeMs } = await stat(path);
+    if (keySet === undefined || mtimeMs !== readAt) {
+      keySet = createLocalJWKSet(JSON.parse(await readFile(path, 'utf8')) as JSONWebKeySet);
+      readAt = mtimeMs;
+    }
+    return keySet(header, token);
+  };
+}

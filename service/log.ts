@@ -1,0 +1,30 @@
+// Structured logging: JSON lines on standard output, each with the process, the trace and the order they belong to.
+import { trace } from '@opentelemetry/api';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { pino } from 'pino';
+import type { Logger } from 'pino';
+
+export type { Logger } from 'pino';
+
+const fields = new AsyncLocalStorage<Readonly<Record<string, unknown>>>();
+
+/** Runs `work` with further fields (`orderId`, say) on every line that it logs, across awaits. */
+export function withLogFields<T>(more: Readonly<Record<string, unknown>>, work: () => T): T {
+  return fields.run({ ...fields.getStore(), ...more }, work);
+}
+
+/** The logger of a process. Tokens and secrets never reach a line: what may hold them is redacted by name. */
+export function createLog(service: string, level: string): Logger {
+  return pino({
+    level,
+    base: { service, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: ['authorization', 'headers.authorization', 'paymentToken', '*.paymentToken', 'password'],
+    serializers: { error: pino.stdSerializers.errWithCause, err: pino.stdSerializers.errWithCause },
+    mixin: () => {
+      const span = trace.getActiveSpan()?.spanContext();
+      return span === undefined ? { ...fields.getStore() } : { traceId: span.traceId, ...fields.getStore() };
+    },
+  });
+}

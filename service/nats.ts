@@ -1,0 +1,226 @@
+// The connection to NATS: made in the background and remade for ever, so that a process starts and serves without a broker.
+import { AckPolicy, connect, DiscardPolicy, Events, headers as natsHeaders, RetentionPolicy, StorageType } from 'nats';
+import type { JetStreamManager, MsgHdrs, NatsConnection, StreamInfo } from 'nats';
+import { z } from 'zod';
+import { commands, streams } from '../schema/events.ts';
+import type { CommandName, CommandReply, CommandRequest, StreamName } from '../schema/events.ts';
+import { codeOf, CodedError } from './errors.ts';
+import type { Logger } from './log.ts';
+import { currentTraceparent, inSpan, SpanKind } from './telemetry.ts';
+
+/** A broker connection that may not be there yet, or not now. */
+export interface Broker {
+  /** Resolves at the first connection, which then reconnects by itself for ever. Never rejects. */
+  readonly connection: Promise<NatsConnection>;
+  isConnected(): boolean;
+  /** Calls `listener` on each connection, the first one included; returns how to stop. */
+  onConnect(listener: (connection: NatsConnection) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** Connects in the background. `servers` is comma-separated; `name` shows in the broker's monitoring. */
+export function connectBroker(options: {
+  readonly servers: string;
+  readonly name: string;
+  readonly log: Logger;
+}): Broker {
+  const { log } = options;
+  const listeners = new Set<(connection: NatsConnection) => void>();
+  let current: NatsConnection | undefined;
+  let connected = false;
+  let closing = false;
+  const announce = (connection: NatsConnection): void => {
+    connected = true;
+    for (const listener of listeners) listener(connection);
+  };
+
+  const connection = (async (): Promise<NatsConnection> => {
+    const established = await connect({
+      servers: options.servers.split(','),
+      name: options.name,
+      waitOnFirstConnect: true,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
+      reconnectJitter: 250,
+      // A silently dead peer is noticed within two pings.
+      pingInterval: 10_000,
+      maxPingOut: 2,
+      noAsyncTraces: true,
+      ignoreAuthErrorAbort: true,
+    });
+    current = established;
+    if (closing) await established.close();
+    void (async () => {
+      for await (const status of established.status()) {
+        if (status.type === Events.Disconnect) {
+          connected = false;
+          log.warn('broker disconnected');
+        } else if (status.type === Events.Reconnect) {
+          log.info('broker reconnected');
+          announce(established);
+        } else if (status.type === Events.Error) {
+          log.warn({ broker: String(status.data) }, 'broker error');
+        }
+      }
+    })();
+    log.info({ server: established.getServer() }, 'broker connected');
+    announce(established);
+    return established;
+  })();
+
+  return {
+    connection,
+    isConnected: () => connected && current?.isClosed() === false,
+    onConnect(listener) {
+      listeners.add(listener);
+      if (connected && current !== undefined) listener(current);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      closing = true;
+      connected = false;
+      await current?.close();
+    },
+  };
+}
+
+/** How streams are made. */
+export interface StreamSettings {
+  readonly replicas: number;
+  readonly maxAgeHours: number;
+}
+
+/** Creates the stream, or changes it to what the table and the settings say. Idempotent, also when two processes do it at once. */
+export async function ensureStream(
+  manager: JetStreamManager,
+  name: StreamName,
+  settings: StreamSettings,
+): Promise<StreamInfo> {
+  const { subjects, republish } = streams[name];
+  const config = {
+    subjects: [...subjects],
+    max_age: settings.maxAgeHours * 3_600_000_000_000,
+    num_replicas: settings.replicas,
+    allow_direct: true,
+    ...(republish === undefined ? {} : { republish: { ...republish } }),
+  };
+  try {
+    await manager.streams.info(name);
+    return await manager.streams.update(name, config);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return manager.streams.add({
+      ...config,
+      name,
+      storage: StorageType.File,
+      retention: RetentionPolicy.Limits,
+      discard: DiscardPolicy.Old,
+      // Only an optimisation: a repeated publish inside the window is not stored twice. The inbox decides.
+      duplicate_window: 120_000_000_000,
+    });
+  }
+}
+
+/** Creates the durable consumer of `stream`, or leaves an equal one. `filter` absent means every subject. */
+export async function ensureConsumer(
+  manager: JetStreamManager,
+  stream: StreamName,
+  durable: string,
+  settings: { readonly filter: string | undefined; readonly ackWaitMs: number; readonly maxAckPending: number },
+): Promise<void> {
+  await manager.consumers.add(stream, {
+    durable_name: durable,
+    ack_policy: AckPolicy.Explicit,
+    ack_wait: settings.ackWaitMs * 1_000_000,
+    // Poison is parked by us, with its reason; the broker never gives up by itself.
+    max_deliver: -1,
+    max_ack_pending: settings.maxAckPending,
+    ...(settings.filter === undefined ? {} : { filter_subject: settings.filter }),
+  });
+}
+
+/** Whether the broker says that a stream, consumer or message does not exist. */
+export function isNotFound(error: unknown): boolean {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'api_error' in error &&
+    (error.api_error as { code?: number } | undefined)?.code === 404
+  );
+}
+
+/** NATS headers of a plain record. */
+export function toNatsHeaders(record: Readonly<Record<string, string>>): MsgHdrs {
+  const headers = natsHeaders();
+  for (const [name, value] of Object.entries(record)) headers.set(name, value);
+  return headers;
+}
+
+/**
+ * Sends a command and waits for its answer.
+ * @throws CodedError SERVICE_UNAVAILABLE or TIMEOUT when no answer came: the outcome is then unknown, so ask again.
+ */
+export async function requestCommand<Name extends CommandName>(
+  broker: Broker,
+  name: Name,
+  request: CommandRequest<Name>,
+  timeoutMs: number,
+): Promise<CommandReply<Name>> {
+  if (!broker.isConnected()) throw new CodedError('SERVICE_UNAVAILABLE');
+  return inSpan(`${name} send`, { kind: SpanKind.CLIENT }, async () => {
+    const connection = await broker.connection;
+    const traceparent = currentTraceparent();
+    let answer;
+    try {
+      answer = await connection.request(name, JSON.stringify(request), {
+        timeout: timeoutMs,
+        headers: toNatsHeaders(traceparent === undefined ? {} : { traceparent }),
+      });
+    } catch (error) {
+      throw new CodedError(codeOf(error) === 'SERVICE_UNAVAILABLE' ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE', undefined, {}, error);
+    }
+    const failure = answer.headers?.get('Nats-Service-Error');
+    if (failure !== undefined && failure !== '') {
+      throw new CodedError('SERVICE_UNAVAILABLE', undefined, {}, new Error(`${name}: ${failure}`));
+    }
+    return commands[name].reply.parse(answer.json()) as CommandReply<Name>;
+  });
+}
+
+/**
+ * Serves a command as a NATS service: instances share the load, and `nats micro` lists them. Returns how to stop.
+ * A request that does not fit is answered with MESSAGE_INVALID; a handler that throws, with the code of its error.
+ */
+export function serveCommand<Name extends CommandName>(
+  broker: Broker,
+  name: Name,
+  log: Logger,
+  handle: (request: CommandRequest<Name>) => Promise<CommandReply<Name>>,
+): () => Promise<void> {
+  const stops: (() => Promise<unknown>)[] = [];
+  void broker.connection.then(async (connection) => {
+    const service = await connection.services.add({ name: name.replace('.', '-'), version: '1.0.0' });
+    stops.push(() => service.stop());
+    const endpoint = service.addEndpoint(name.replace('.', '-'), name);
+    for await (const message of endpoint) {
+      void inSpan(
+        `${name} serve`,
+        { kind: SpanKind.SERVER, traceparent: message.headers?.get('traceparent') || undefined },
+        async () => {
+          try {
+            const request = commands[name].request.safeParse(message.json());
+            if (!request.success) throw new CodedError('MESSAGE_INVALID', z.prettifyError(request.error));
+            message.respond(JSON.stringify(await handle(request.data as CommandRequest<Name>)));
+          } catch (error) {
+            const code = codeOf(error);
+            log.warn({ error, command: name, code }, 'command failed');
+            message.respondError(code === 'MESSAGE_INVALID' ? 400 : 500, code);
+          }
+        },
+      ).catch((error: unknown) => log.error({ error, command: name }, 'command could not be answered'));
+    }
+  });
+  return async () => {
+    await Promise.all(stops.map((stop) => stop()));
+  };
+}
