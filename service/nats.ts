@@ -201,7 +201,7 @@ export function serveCommand<Name extends CommandName>(
   void broker.connection.then(async (connection) => {
     const service = await connection.services.add({ name: name.replace('.', '-'), version: '1.0.0' });
     stops.push(() => service.stop());
-    const endpoint = service.addEndpoint(name.replace('.', '-'), name);
+    const endpoint = service.addEndpoint(name.replace('.', '-'), { subject: name });
     for await (const message of endpoint) {
       void inSpan(
         `${name} serve`,
