@@ -1,0 +1,106 @@
+// The database of a subgraph: connection pool, migrations, and the one way to run a transaction.
+import { LockMode } from '@mikro-orm/core';
+import type { EntitySchema, MigrationObject } from '@mikro-orm/core';
+import { Migrator } from '@mikro-orm/migrations';
+import { MikroORM } from '@mikro-orm/postgresql';
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { InboxEntry } from './inbox.ts';
+import { OutboxMessage, RelayLock } from './outbox.ts';
+
+export type { EntityManager } from '@mikro-orm/postgresql';
+
+export interface DatabaseOptions {
+  /** postgresql://user:password@host:port/database */
+  readonly url: string;
+  readonly poolSize: number;
+  /** The entities of the subgraph; outbox and inbox are added. */
+  readonly entities: readonly EntitySchema[];
+  /** In order; names are recorded in the database. */
+  readonly migrations: readonly MigrationObject[];
+}
+
+export interface Database {
+  /** A fresh entity manager for reads outside a transaction. */
+  read(): EntityManager;
+  /**
+   * Runs `work` in one transaction (read committed) and commits. With `message`, first records it in the inbox; when it was
+   * recorded before, `work` does not run and the answer is undefined: the event takes effect once.
+   */
+  transaction<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
+  transaction<T>(work: (em: EntityManager) => Promise<T>, message: InboxMessage): Promise<T | undefined>;
+  /** Calls `listener` after each commit; returns how to stop. */
+  onCommit(listener: () => void): () => void;
+  /** Applies what is missing of the migrations. Safe when several processes do it at once. */
+  migrate(): Promise<void>;
+  /** Resolves when the database answers and every migration is applied; rejects otherwise. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A message whose effect must happen once for each consumer. */
+export interface InboxMessage {
+  readonly consumer: string;
+  readonly id: string;
+}
+
+/** Locks a row against other writers until the transaction ends. */
+export const forUpdate = { lockMode: LockMode.PESSIMISTIC_WRITE } as const;
+
+/** Opens the pool. Connections are made when first needed, so this also succeeds while the database is down. */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const orm = await MikroORM.init({
+    clientUrl: options.url,
+    entities: [...options.entities, OutboxMessage, RelayLock, InboxEntry],
+    extensions: [Migrator],
+    migrations: { migrationsList: [...options.migrations], snapshot: false, transactional: true, allOrNothing: true },
+    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000 },
+    driverOptions: { connectionTimeoutMillis: 5_000, statement_timeout: 15_000, idle_in_transaction_session_timeout: 15_000 },
+    timezone: 'UTC',
+    forceUtcTimezone: true,
+  });
+  const listeners = new Set<() => void>();
+
+  const transaction = async <T>(
+    work: (em: EntityManager) => Promise<T>,
+    message?: InboxMessage,
+  ): Promise<T | undefined> => {
+    const result = await orm.em.fork().transactional(async (em) => {
+      if (message !== undefined && !(await recordInInbox(em, message))) return undefined;
+      return work(em);
+    });
+    for (const listener of listeners) listener();
+    return result;
+  };
+
+  return {
+    read: () => orm.em.fork(),
+    transaction: transaction as Database['transaction'],
+    onCommit(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async migrate() {
+      await orm.em.fork().transactional(async (em) => {
+        // Two migrate jobs at once: the second waits here, then finds nothing left to do.
+        await em.execute('select pg_advisory_xact_lock(720011)');
+        await orm.migrator.up();
+      });
+    },
+    async check() {
+      const pending = await orm.migrator.getPending();
+      if (pending.length > 0) throw new Error(`${String(pending.length)} migrations are not applied: run "migrate"`);
+    },
+    close: () => orm.close(true),
+  };
+}
+
+/** Whether this is the first time: a concurrent delivery of the same message waits on the primary key, then sees it taken. */
+async function recordInInbox(em: EntityManager, { consumer, id }: InboxMessage): Promise<boolean> {
+  const inserted = await em
+    .createQueryBuilder(InboxEntry)
+    .insert({ consumer, eventId: id, receivedAt: new Date() })
+    .onConflict(['consumer', 'eventId'])
+    .ignore()
+    .execute('run');
+  return inserted.affectedRows === 1;
+}

@@ -1,0 +1,327 @@
+// The relay: publishes what stands in the outbox, in version order for each aggregate, and again whatever a stream has lost.
+import { randomUUID } from 'node:crypto';
+import type { JetStreamClient } from 'nats';
+import type { StreamName } from '../schema/events.ts';
+import { forUpdate } from './database.ts';
+import type { Database } from './database.ts';
+import type { Logger } from './log.ts';
+import { ensureStream, isNotFound, toNatsHeaders } from './nats.ts';
+import type { Broker, StreamSettings } from './nats.ts';
+import { OutboxMessage, RelayLock } from './outbox.ts';
+import { Counter, Gauge, Histogram } from './telemetry.ts';
+import type { Registry } from './telemetry.ts';
+
+export interface RelayOptions {
+  readonly database: Database;
+  readonly broker: Broker;
+  readonly stream: StreamName;
+  readonly streamSettings: StreamSettings;
+  readonly log: Logger;
+  readonly metrics: Registry;
+}
+
+interface PendingMessage {
+  readonly seq: number;
+  readonly id: string;
+  readonly aggregateId: string;
+  readonly version: number;
+  readonly subject: string;
+  readonly headers: Record<string, string>;
+  readonly payload: string;
+  readonly createdAt: Date;
+}
+
+/** Rows claimed at once: bounds memory and how much a dead relay holds up. */
+const batchSize = 500;
+/** Longer than a publish may take, short enough that a dead or stopped relay's rows are soon taken over. */
+const leaseMs = 6_000;
+const publishTimeoutMs = 4_000;
+/** The net below the wake-up at each commit: finds rows of other instances that died, and storage that was lost. */
+const pollMs = 1_000;
+const pruneMs = 60_000;
+
+/**
+ * Starts publishing. Several instances may run: claims are taken one relay at a time under a row lock, and a row is left alone
+ * while an earlier one of its aggregate is still claimed elsewhere, so no instance can overtake another within an aggregate.
+ * @returns how to stop: what is being published is finished first.
+ */
+export function startRelay(options: RelayOptions): () => Promise<void> {
+  const { database, broker, stream, log } = options;
+  const me = randomUUID();
+  const metrics = relayMetrics(options.metrics, () =>
+    database.read().count(OutboxMessage, { stream, publishedAt: null }),
+  );
+  let stopped = false;
+  let streamVerified = false;
+  let wake = (): void => undefined;
+  let woken = false;
+  const wakeUp = (): void => {
+    woken = true;
+    wake();
+  };
+  const stopCommit = database.onCommit(wakeUp);
+  const stopConnect = broker.onConnect(() => {
+    // The broker may have come back without its storage, or without the end of it: look before publishing on.
+    streamVerified = false;
+    wakeUp();
+  });
+
+  const run = async (): Promise<void> => {
+    let failures = 0;
+    let prunedAt = 0;
+    while (!stopped) {
+      try {
+        const found = broker.isConnected() ? await cycle() : 0;
+        failures = 0;
+        if (Date.now() - prunedAt > pruneMs) {
+          prunedAt = Date.now();
+          await prune();
+        }
+        if (found > 0) continue;
+      } catch (error) {
+        failures += 1;
+        streamVerified = false;
+        log.warn({ error, stream, failures }, 'relay could not publish; it will try again');
+      }
+      await pause(failures === 0 ? pollMs : Math.min(100 * 2 ** failures, 5_000), failures > 0);
+    }
+  };
+
+  /** Waits for the next commit or the time-out; after a failure for the time-out alone. */
+  const pause = async (ms: number, ignoreWake: boolean): Promise<void> => {
+    if (woken && !ignoreWake && !stopped) {
+      woken = false;
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        if (ignoreWake && !stopped) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    woken = false;
+    wake = () => undefined;
+  };
+
+  /** Publishes one batch; gives its size. */
+  const cycle = async (): Promise<number> => {
+    const connection = await broker.connection;
+    if (!streamVerified) {
+      await verifyStream(options);
+      streamVerified = true;
+    }
+    woken = false;
+    const batch = await claim(database, stream, me);
+    if (batch.length === 0) return 0;
+    const leaseEnds = Date.now() + leaseMs;
+    const published = new Map<number, number>();
+    const failed = await publishInOrder(connection.jetstream(), batch, leaseEnds, (message, streamSeq) => {
+      published.set(message.seq, streamSeq);
+      metrics.published.inc({ stream });
+      metrics.delay.observe({ stream }, (Date.now() - message.createdAt.getTime()) / 1000);
+    });
+    await settle(database, batch, published);
+    if (failed !== undefined) throw failed;
+    return batch.length;
+  };
+
+  const prune = async (): Promise<void> => {
+    const before = new Date(Date.now() - options.streamSettings.maxAgeHours * 3_600_000);
+    await database.read().nativeDelete(OutboxMessage, { stream, publishedAt: { $lt: before } });
+  };
+
+  const running = run();
+  return async () => {
+    stopped = true;
+    stopCommit();
+    stopConnect();
+    wake();
+    await running;
+  };
+}
+
+/** Takes the oldest unpublished rows that no other relay has, nor may be about to overtake. */
+async function claim(database: Database, stream: StreamName, me: string): Promise<PendingMessage[]> {
+  return database.transaction(async (em) => {
+    // Claims and marks need no durability of their own: a lost one only means publishing again, and the broker drops that.
+    await em.execute('set local synchronous_commit = off');
+    await em.findOneOrFail(RelayLock, { stream }, forUpdate);
+    const now = new Date();
+    const rows = await em.execute<{ seq: string }[]>(
+      `select o.seq from outbox o
+       where o.stream = ? and o.published_at is null and (o.claimed_until is null or o.claimed_until < ? or o.claimed_by = ?)
+         and not exists (select 1 from outbox e where e.aggregate_id = o.aggregate_id and e.stream = o.stream
+                         and e.published_at is null and e.seq < o.seq and e.claimed_until >= ? and e.claimed_by <> ?)
+       order by o.seq limit ${String(batchSize)}`,
+      [stream, now, me, now, me],
+    );
+    if (rows.length === 0) return [];
+    const seqs = rows.map((row) => Number(row.seq));
+    await em.nativeUpdate(
+      OutboxMessage,
+      { seq: { $in: seqs } },
+      { claimedBy: me, claimedUntil: new Date(now.getTime() + leaseMs) },
+    );
+    return em.find(OutboxMessage, { seq: { $in: seqs } }, { orderBy: { seq: 'asc' } });
+  });
+}
+
+/**
+ * Publishes all aggregates at once, each one's versions one after the other: a version goes out only when the one before it is
+ * stored, so a connection that breaks between two can never leave them in the wrong order.
+ * @returns the first failure; what follows it in its aggregate is not sent.
+ */
+async function publishInOrder(
+  jetstream: JetStreamClient,
+  batch: readonly PendingMessage[],
+  leaseEnds: number,
+  onPublished: (message: PendingMessage, streamSeq: number) => void,
+): Promise<unknown> {
+  let failure: unknown;
+  const byAggregate = Map.groupBy(batch, (message) => message.aggregateId);
+  await Promise.all(
+    [...byAggregate.values()].map(async (messages) => {
+      for (const sameVersion of Map.groupBy(messages, (message) => message.version).values()) {
+        if (failure !== undefined) return;
+        // Past the lease another relay may already be ahead of us (this process was stopped and continued).
+        if (Date.now() > leaseEnds - publishTimeoutMs) {
+          failure ??= new Error('the claim ran out before everything was published');
+          return;
+        }
+        const results = await Promise.allSettled(
+          sameVersion.map(async (message) => {
+            const ack = await jetstream.publish(message.subject, message.payload, {
+              msgID: message.id,
+              timeout: publishTimeoutMs,
+              headers: toNatsHeaders(message.headers),
+            });
+            onPublished(message, ack.seq);
+          }),
+        );
+        failure ??= results.find((result) => result.status === 'rejected')?.reason;
+      }
+    }),
+  );
+  return failure;
+}
+
+/** Marks what was stored and gives the rest free. */
+async function settle(
+  database: Database,
+  batch: readonly PendingMessage[],
+  published: ReadonlyMap<number, number>,
+): Promise<void> {
+  const now = new Date();
+  await database.read().transactional(async (em) => {
+    await em.execute('set local synchronous_commit = off');
+    if (published.size > 0) {
+      const seqs = [...published.keys()];
+      const values = seqs.map(() => '(?::bigint, ?::bigint)').join(', ');
+      await em.execute(
+        `update outbox o set published_at = ?, stream_seq = v.stream_seq, claimed_by = null, claimed_until = null
+         from (values ${values}) as v (seq, stream_seq) where o.seq = v.seq`,
+        [now, ...seqs.flatMap((seq) => [seq, published.get(seq) ?? 0])],
+      );
+    }
+    const rest = batch.filter((message) => !published.has(message.seq)).map((message) => message.seq);
+    if (rest.length > 0) {
+      await em.nativeUpdate(OutboxMessage, { seq: { $in: rest } }, { claimedBy: null, claimedUntil: null });
+    }
+  });
+}
+
+/**
+ * Makes sure that the stream exists and still holds what the outbox says was stored. A stream made anew, or one that lost its
+ * end, gets the lost part again, in order; consumers know repeats by their inbox.
+ */
+async function verifyStream({ database, broker, stream, streamSettings, log }: RelayOptions): Promise<void> {
+  const manager = await (await broker.connection).jetstreamManager({ checkAPI: false });
+  const info = await ensureStream(manager, stream, streamSettings);
+  const holds = async (seq: number, id: string): Promise<boolean> => {
+    try {
+      const message = await manager.streams.getMessage(stream, { seq });
+      return message.header.get('Nats-Msg-Id') === id;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  };
+  // The broker is asked inside the transaction, against our rule: the lock keeps every relay from publishing meanwhile.
+  await database.transaction(async (em) => {
+    await em
+      .createQueryBuilder(RelayLock)
+      .insert({ stream, streamCreated: null })
+      .onConflict('stream')
+      .ignore()
+      .execute('run');
+    const known = await em.findOneOrFail(RelayLock, { stream }, forUpdate);
+    const created = String(info.created);
+    const newest = await em.findOne(
+      OutboxMessage,
+      { stream, streamSeq: { $ne: null } },
+      { orderBy: { streamSeq: 'desc' } },
+    );
+    const madeAnew = known.streamCreated !== created;
+    if (newest !== null && (madeAnew || !(await holds(newest.streamSeq ?? 0, newest.id)))) {
+      // Publishing since the loss may have used its sequences again: find the last row that is really there.
+      const intact = madeAnew ? 0 : await lastIntact(em, stream, newest.streamSeq ?? 0, holds);
+      const lost = await em.nativeUpdate(
+        OutboxMessage,
+        { stream, streamSeq: { $gt: intact } },
+        { publishedAt: null, streamSeq: null, claimedBy: null, claimedUntil: null },
+      );
+      log.warn({ stream, lost, intact }, 'the stream has lost messages: publishing them again');
+    }
+    known.streamCreated = created;
+  });
+}
+
+/** The highest stream sequence whose row is still stored: what is lost is always the end, so halving finds it. */
+async function lastIntact(
+  em: Parameters<Parameters<Database['transaction']>[0]>[0],
+  stream: StreamName,
+  highest: number,
+  holds: (seq: number, id: string) => Promise<boolean>,
+): Promise<number> {
+  let low = 0;
+  let high = highest;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const row = await em.findOne(
+      OutboxMessage,
+      { stream, streamSeq: { $lte: middle, $gt: low } },
+      { orderBy: { streamSeq: 'desc' } },
+    );
+    if (row === null || (await holds(row.streamSeq ?? 0, row.id))) low = middle;
+    else high = (row.streamSeq ?? 1) - 1;
+  }
+  return low;
+}
+
+function relayMetrics(registry: Registry, countPending: () => Promise<number>) {
+  new Gauge({
+    name: 'outbox_pending',
+    help: 'Events not yet stored in the stream.',
+    registers: [registry],
+    async collect() {
+      this.set(await countPending());
+    },
+  });
+  return {
+    published: new Counter({
+      name: 'outbox_published_total',
+      help: 'Events stored in the stream.',
+      labelNames: ['stream'],
+      registers: [registry],
+    }),
+    delay: new Histogram({
+      name: 'outbox_delay_seconds',
+      help: 'From the change to its event being stored in the stream.',
+      labelNames: ['stream'],
+      buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300],
+      registers: [registry],
+    }),
+  };
+}
