@@ -1,51 +1,168 @@
-// One supergraph as the router uses it: an immutable snapshot, which an operation keeps from its start to its end.
-import { Supergraph as FederationSupergraph, type Schema as FederationSchema } from '@apollo/federation-internals';
+// Loads a supergraph SDL into an immutable snapshot of all that the router needs of it. An operation takes the snapshot it
+// started with, so a reload never changes one that runs.
+import { Supergraph as FederationSupergraph } from '@apollo/federation-internals';
+import type { Schema as FederationSchema } from '@apollo/federation-internals';
 import { QueryPlanner } from '@apollo/query-planner';
-import type { GraphQLSchema } from 'graphql';
+import { Kind, parse, print } from 'graphql';
+import type { ConstDirectiveNode, DocumentNode, FieldDefinitionNode, GraphQLSchema } from 'graphql';
 import { createHash } from 'node:crypto';
+import { readAuthRules } from './auth-rules.ts';
+import type { AuthRules } from './auth-rules.ts';
+import { argumentsOf, directivesNamed, linkedDirective, namedTypeOf, schemaLinks } from './links.ts';
 
-/** Where the events of one subscription field come from. */
+/** A subscription field whose events come from NATS, as its `@event` directive says. */
 export interface EventField {
+  /** The field of the subscription root type. */
   readonly name: string;
+  /** The JetStream stream that keeps the events. */
   readonly stream: string;
-  /** Template of the subject. */
+  /** Subject template: tokens between dots, of which `{viewer.sub}` and `{args.NAME}` are replaced. */
   readonly subject: string;
+  /** Whether a new subscriber is first given the last message of the subject. */
   readonly present: boolean;
+  /** The subgraph that declares the field: it has no process, the router answers for it. */
+  readonly subgraph: string;
 }
 
-/** Everything known of one supergraph. */
+/** One supergraph, ready to plan against. */
 export interface Supergraph {
-  /** Hash of the SDL. */
+  /** Hash of the SDL and of the addresses. */
   readonly id: string;
+  /** The SDL as given. */
   readonly sdl: string;
+  /** The SDL as the official gateway and planner take it: what the router enforces itself is not marked as required. */
   readonly plannerSdl: string;
   /** What clients see. */
   readonly schema: GraphQLSchema;
-  readonly planner: QueryPlanner;
-  /** What clients see, in the planner's own terms. */
+  /** What clients see, as the planner's `operationFromDocument` wants it. */
   readonly apiSchema: FederationSchema;
+  readonly planner: QueryPlanner;
+  /** By the name that the plans' `serviceName` carries. */
   readonly subgraphs: ReadonlyMap<string, { readonly url: string }>;
-  /** By name of the Subscription field. */
+  /** By subscription field. Empty when no field carries the directive. */
   readonly eventFields: ReadonlyMap<string, EventField>;
+  readonly authRules: AuthRules;
 }
 
+const eventSpec = 'https://baedal.dev/specs/event';
+
+/** Features that the official gateway refuses and that this router enforces itself, or that ask nothing of a router. */
+const enforcedHere = /^https:\/\/specs\.apollo\.dev\/(authenticated|requiresScopes|policy|context|cost|cacheTag)\//;
+
 /**
- * Reads a supergraph SDL.
+ * Reads a supergraph.
  * @param urlOverrides addresses by subgraph name, instead of those in the SDL.
- * @throws Error saying what is wrong.
+ * @throws Error saying what is wrong: no supergraph, a feature that is not supported, an event directive that does not hold.
  */
 export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string, string>> = {}): Supergraph {
-  const supergraph = FederationSupergraph.build(sdl, { supportedFeatures: null });
-  const apiSchema = supergraph.apiSchema();
-  const subgraphs = supergraph.subgraphsMetadata();
-  return {
-    id: createHash('sha256').update(sdl).digest('hex'),
+  const document = parse(sdl, { noLocation: true });
+  const plannerSdl = print(withoutPurposes(document));
+  const federation = FederationSupergraph.build(plannerSdl);
+  const apiSchema = federation.apiSchema();
+  const schema = apiSchema.toGraphQLJSSchema();
+
+  const subgraphs = new Map(
+    federation.subgraphsMetadata().map(({ name, url }) => [name, { url: urlOverrides[name] ?? url }]),
+  );
+  const unknown = Object.keys(urlOverrides).filter((name) => !subgraphs.has(name));
+  if (unknown.length > 0) {
+    throw new Error(`Addresses are given for subgraphs that the supergraph does not have: ${unknown.join(', ')}.`);
+  }
+
+  return Object.freeze({
+    id: createHash('sha256').update(sdl).update(JSON.stringify(urlOverrides)).digest('hex').slice(0, 16),
     sdl,
-    plannerSdl: sdl,
-    schema: apiSchema.toGraphQLJSSchema(),
-    planner: new QueryPlanner(supergraph),
+    plannerSdl,
+    schema,
     apiSchema,
-    subgraphs: new Map(subgraphs.map(({ name, url }) => [name, { url: urlOverrides[name] ?? url }])),
-    eventFields: new Map(),
+    planner: new QueryPlanner(federation),
+    subgraphs,
+    eventFields: readEventFields(document, federation),
+    authRules: readAuthRules(document),
+  });
+}
+
+/** The official gateway refuses a link whose `for:` names a purpose that it does not serve; without `for:` it takes it as data. */
+function withoutPurposes(document: DocumentNode): DocumentNode {
+  const withoutPurpose = (directive: ConstDirectiveNode): ConstDirectiveNode => {
+    const { url } = argumentsOf(directive);
+    if (directive.name.value !== 'link' || typeof url !== 'string' || !enforcedHere.test(url)) return directive;
+    return { ...directive, arguments: (directive.arguments ?? []).filter(({ name }) => name.value !== 'for') };
   };
+  return {
+    ...document,
+    definitions: document.definitions.map((definition) =>
+      definition.kind === Kind.SCHEMA_DEFINITION || definition.kind === Kind.SCHEMA_EXTENSION
+        ? { ...definition, directives: (definition.directives ?? []).map(withoutPurpose) }
+        : definition,
+    ),
+  };
+}
+
+function readEventFields(document: DocumentNode, federation: FederationSupergraph): ReadonlyMap<string, EventField> {
+  const fields = new Map<string, EventField>();
+  const directive = linkedDirective(schemaLinks(document), eventSpec, 'event');
+  if (directive === undefined) return fields;
+  const root = federation.schema.schemaDefinition.rootType('subscription')?.name;
+  const graphNames = graphNamesOf(document);
+
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.OBJECT_TYPE_DEFINITION && definition.kind !== Kind.INTERFACE_TYPE_DEFINITION) continue;
+    for (const field of definition.fields ?? []) {
+      const [use] = directivesNamed(field, directive);
+      if (use === undefined) continue;
+      const where = `${definition.name.value}.${field.name.value}`;
+      if (definition.name.value !== root)
+        throw new Error(`@${directive} stands on ${where}, which is no subscription field.`);
+      const { stream, subject, present = false } = argumentsOf(use);
+      if (typeof stream !== 'string' || stream === '' || typeof subject !== 'string' || typeof present !== 'boolean') {
+        throw new Error(`@${directive} on ${where} needs a stream and a subject.`);
+      }
+      checkSubject(subject, field, where);
+      const graph = graphOf(field, definition.directives) ?? '';
+      const name = field.name.value;
+      fields.set(name, { name, stream, subject, present, subgraph: graphNames.get(graph) ?? graph });
+    }
+  }
+  return fields;
+}
+
+/** A template is literal tokens, placeholders that are whole tokens, and perhaps `>` at the end. */
+function checkSubject(subject: string, field: FieldDefinitionNode, where: string): void {
+  const tokens = subject.split(/\.(?![^{}]*\})/);
+  tokens.forEach((token, index) => {
+    if (/^[A-Za-z0-9_-]+$/.test(token) || token === '{viewer.sub}') return;
+    if (token === '>' && index === tokens.length - 1 && index > 0) return;
+    const name = /^\{args\.(\w+)\}$/.exec(token)?.[1];
+    const argument = field.arguments?.find((one) => one.name.value === name);
+    if (argument?.type.kind === Kind.NON_NULL_TYPE) return;
+    throw new Error(
+      argument === undefined
+        ? `The event subject of ${where} has a token that is neither literal, {viewer.sub} nor {args.NAME}: "${token}".`
+        : `The event subject of ${where} uses the argument ${argument.name.value}: ${namedTypeOf(argument.type)}, which may be null.`,
+    );
+  });
+}
+
+/** Subgraph names by their value in the `join__Graph` enum. */
+function graphNamesOf(document: DocumentNode): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const definition of document.definitions) {
+    if (definition.kind !== Kind.ENUM_TYPE_DEFINITION || definition.name.value !== 'join__Graph') continue;
+    for (const value of definition.values ?? []) {
+      const [graph] = directivesNamed(value, 'join__graph');
+      const name = graph === undefined ? undefined : argumentsOf(graph)['name'];
+      names.set(value.name.value, typeof name === 'string' ? name : value.name.value);
+    }
+  }
+  return names;
+}
+
+/** The one graph of a root field: its own `@join__field`, else its type's only `@join__type`. */
+function graphOf(field: FieldDefinitionNode, typeDirectives: FieldDefinitionNode['directives']): string | undefined {
+  const [own] = directivesNamed(field, 'join__field');
+  const [type] = directivesNamed({ directives: typeDirectives }, 'join__type');
+  const source = own ?? type;
+  const graph = source === undefined ? undefined : argumentsOf(source)['graph'];
+  return typeof graph === 'string' ? graph : undefined;
 }
