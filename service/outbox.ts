@@ -23,11 +23,11 @@ export const OutboxMessage = defineEntity({
     payload: p.text(),
     createdAt: p.datetime(3),
     /** Until when a relay has the row to itself, and which. */
-    claimedBy: p.string().length(36).nullable(),
-    claimedUntil: p.datetime(3).nullable(),
-    publishedAt: p.datetime(3).nullable(),
+    claimedBy: p.string().length(36).strictNullable(),
+    claimedUntil: p.datetime(3).strictNullable(),
+    publishedAt: p.datetime(3).strictNullable(),
     /** Where the stream stored it. */
-    streamSeq: p.bigint('number').nullable(),
+    streamSeq: p.bigint('number').strictNullable(),
   },
 });
 
@@ -38,7 +38,7 @@ export const RelayLock = defineEntity({
   properties: {
     stream: p.string().length(40).primary(),
     /** When the stream was made, as the broker says; another value means a new, empty stream. */
-    streamCreated: p.string().length(40).nullable(),
+    streamCreated: p.string().length(40).strictNullable(),
   },
 });
 

@@ -1,0 +1,120 @@
+// What the three subgraph processes have in common: one function that opens everything in order and closes it in reverse.
+import type { GraphQLResolverMap } from '@apollo/subgraph';
+import type { EntitySchema, MigrationObject } from '@mikro-orm/core';
+import type { StreamName } from '../schema/events.ts';
+import { startConsumer } from './consumer.ts';
+import type { ConsumerDefinition } from './consumer.ts';
+import { openDatabase } from './database.ts';
+import type { Database } from './database.ts';
+import type { SubgraphEnv } from './env.ts';
+import { createIdentityVerifier } from './identity.ts';
+import type { Viewer } from './identity.ts';
+import { configureOrExit, runProcess } from './lifecycle.ts';
+import { createLog } from './log.ts';
+import type { Logger } from './log.ts';
+import { connectBroker } from './nats.ts';
+import type { Broker } from './nats.ts';
+import { startRelay } from './relay.ts';
+import { startSubgraphServer } from './subgraph-server.ts';
+import type { SubgraphContext } from './subgraph-server.ts';
+import { createMetrics, startTracing } from './telemetry.ts';
+
+/** What a subgraph gets to build itself from. */
+export interface SubgraphParts<Config> {
+  readonly config: Config;
+  readonly database: Database;
+  readonly broker: Broker;
+  readonly log: Logger;
+}
+
+/** Starts something and returns how to stop it. */
+export type Starter = () => () => Promise<void>;
+
+export interface SubgraphDefinition<Config extends SubgraphEnv, Context extends SubgraphContext> {
+  readonly name: string;
+  /** The stream that this subgraph owns and writes. */
+  readonly stream: StreamName;
+  readonly readConfig: () => Config;
+  readonly port: (config: Config) => number;
+  readonly databaseUrl: (config: Config) => string;
+  readonly entities: readonly EntitySchema[];
+  readonly migrations: readonly MigrationObject[];
+  /** Runs after the migrations in `main.ts migrate`. */
+  readonly afterMigrate?: (parts: { readonly database: Database; readonly config: Config }) => Promise<void>;
+  readonly build: (parts: SubgraphParts<Config>) => {
+    readonly sdl: string;
+    readonly resolvers: GraphQLResolverMap<Context>;
+    readonly createContext: (viewer: Viewer | undefined) => Context;
+    readonly consumers: readonly ConsumerDefinition[];
+    /** Commands served, drivers, sweepers. */
+    readonly background: readonly Starter[];
+  };
+}
+
+/** Runs the process: with the argument `migrate` it prepares the database and exits, otherwise it serves until a signal. */
+export async function runSubgraph<Config extends SubgraphEnv, Context extends SubgraphContext>(
+  definition: SubgraphDefinition<Config, Context>,
+): Promise<void> {
+  const { name, stream } = definition;
+  const config = configureOrExit(definition.readConfig);
+  const log = createLog(name, config.LOG_LEVEL);
+  const openOwnDatabase = (): Promise<Database> =>
+    openDatabase({
+      url: definition.databaseUrl(config),
+      poolSize: config.DATABASE_POOL_SIZE,
+      entities: definition.entities,
+      migrations: definition.migrations,
+    });
+
+  if (process.argv[2] === 'migrate') {
+    const database = await openOwnDatabase();
+    await database.migrate();
+    await definition.afterMigrate?.({ database, config });
+    await database.close();
+    log.info('migrated');
+    return;
+  }
+
+  await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (resources) => {
+    resources.defer(startTracing(name, config.OTEL_EXPORTER_OTLP_ENDPOINT));
+    const metrics = createMetrics(name);
+    const database = await openOwnDatabase();
+    resources.defer(() => database.close());
+    const broker = connectBroker({ servers: config.NATS_URL, name, log });
+    resources.defer(() => broker.close());
+
+    const streamSettings = { replicas: config.STREAM_REPLICAS, maxAgeHours: config.STREAM_MAX_AGE_HOURS };
+    const { sdl, resolvers, createContext, consumers, background } = definition.build({ config, database, broker, log });
+    resources.defer(startRelay({ database, broker, stream, streamSettings, log, metrics }));
+    for (const start of background) resources.defer(start());
+    for (const consumer of consumers) {
+      const concurrency = config.CONSUMER_CONCURRENCY;
+      resources.defer(startConsumer(consumer, { broker, streamSettings, concurrency, log, metrics }));
+    }
+    const server = await startSubgraphServer<Context>({
+      sdl,
+      resolvers,
+      createContext,
+      verify: createIdentityVerifier({
+        jwks: config.AUTH_JWKS,
+        issuer: config.AUTH_ISSUER,
+        audience: config.AUTH_AUDIENCE,
+      }),
+      host: config.HOST,
+      port: definition.port(config),
+      bodyLimitBytes: config.REQUEST_BODY_LIMIT_BYTES,
+      checks: {
+        database: { required: true, check: () => database.check() },
+        // Told but not required: without the broker orders are still taken, and their events wait in the outbox.
+        broker: {
+          required: false,
+          check: () => (broker.isConnected() ? Promise.resolve() : Promise.reject(new Error('not connected'))),
+        },
+      },
+      log,
+      metrics,
+    });
+    resources.defer(() => server.close());
+    log.info({ url: server.url }, 'ready');
+  });
+}

@@ -1,0 +1,20 @@
+// The order subgraph's configuration: the only place here that reads the environment.
+import { z } from 'zod';
+import { integer, readEnv, subgraphEnv } from '../../service/env.ts';
+
+export const orderEnv = {
+  ...subgraphEnv,
+  ORDER_PORT: integer(0, 65_535).default(4001).describe('port to listen on'),
+  ORDER_DATABASE_URL: z.string().describe('postgresql://user:password@host:port/database'),
+  ORDER_INITIAL_STATUS: z
+    .enum(['ORDERED', 'ON_HOLD'], 'must be ORDERED or ON_HOLD')
+    .default('ORDERED')
+    .describe('status of a new order; ON_HOLD keeps it back from payment until releaseOrder'),
+  SHOP_CURRENCY: z
+    .string()
+    .regex(/^[A-Z]{3}$/, 'must be three capital letters')
+    .default('KRW')
+    .describe('ISO 4217: the currency of every price'),
+};
+
+export const readConfig = () => readEnv(orderEnv, process.env);

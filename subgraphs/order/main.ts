@@ -1,0 +1,38 @@
+// The order subgraph's process: `main.ts` serves, `main.ts migrate` prepares the database and loads the sample menu.
+import { readSubgraphSdl } from '../../schema/compose.ts';
+import { runSubgraph } from '../../service/subgraph.ts';
+import { startCancelDriver } from './cancellation.ts';
+import { readConfig } from './config.ts';
+import { consumers } from './consumers.ts';
+import { migrations } from './migrations/index.ts';
+import { entities } from './persistence.ts';
+import { createContext, createResolvers } from './resolvers.ts';
+import { loadSampleMenu } from './sample-menu.ts';
+
+await runSubgraph({
+  name: 'order',
+  stream: 'ORDER',
+  readConfig,
+  port: (config) => config.ORDER_PORT,
+  databaseUrl: (config) => config.ORDER_DATABASE_URL,
+  entities,
+  migrations,
+  afterMigrate: ({ database, config }) => loadSampleMenu(database, config.SHOP_CURRENCY, new Date()),
+  build({ config, database, broker, log }) {
+    const deps = {
+      database,
+      broker,
+      log,
+      now: () => new Date(),
+      initialStatus: config.ORDER_INITIAL_STATUS,
+      currency: config.SHOP_CURRENCY,
+    };
+    return {
+      sdl: readSubgraphSdl('order'),
+      resolvers: createResolvers(deps),
+      createContext: createContext(deps),
+      consumers: consumers(deps),
+      background: [() => startCancelDriver(deps)],
+    };
+  },
+});

@@ -1,0 +1,154 @@
+// The order subgraph's rows and the queries over them.
+import { defineEntity, p } from '@mikro-orm/core';
+import type { InferEntity, RequiredEntityData } from '@mikro-orm/core';
+import { deliveryStatuses, orderStatuses, paymentStatuses } from '../../schema/events.ts';
+import type { OrderStatus } from '../../schema/events.ts';
+import { forUpdate } from '../../service/database.ts';
+import type { EntityManager } from '../../service/database.ts';
+import type { OrderedItem, PricedMenu } from './menu.ts';
+
+export const MenuRow = defineEntity({
+  name: 'MenuRow',
+  tableName: 'menu',
+  properties: {
+    id: p.uuid().primary(),
+    name: p.string().length(100),
+    price: p.integer(),
+    currency: p.string().length(3),
+    available: p.boolean(),
+    createdAt: p.datetime(3),
+  },
+});
+export type MenuRow = InferEntity<typeof MenuRow>;
+
+/** One entry of an order's timeline. */
+export interface TimelineEntry {
+  readonly status: OrderStatus;
+  readonly version: number;
+  /** RFC 3339. */
+  readonly at: string;
+  readonly reason: string | null;
+}
+
+/** Items and timeline are written and read with their order and never searched: JSON in its row, not tables of their own. */
+export const OrderRow = defineEntity({
+  name: 'OrderRow',
+  tableName: 'customer_order',
+  properties: {
+    /** UUIDv7: ids rise with time, so they are also the order of the list. */
+    id: p.uuid().primary(),
+    customerId: p.string().length(200),
+    idempotencyKey: p.string().length(100).strictNullable(),
+    items: p.json<readonly OrderedItem[]>(),
+    total: p.integer(),
+    currency: p.string().length(3),
+    deliveryAddress: p.string().length(200).strictNullable(),
+    paymentToken: p.string().length(200).strictNullable(),
+    status: p.enum([...orderStatuses]),
+    version: p.integer(),
+    statusReason: p.text().strictNullable(),
+    paymentStatus: p.enum([...paymentStatuses]).strictNullable(),
+    declineReason: p.text().strictNullable(),
+    deliveryId: p.uuid().strictNullable(),
+    deliveryStatus: p.enum([...deliveryStatuses]).strictNullable(),
+    cancelFrom: p.enum([...orderStatuses]).strictNullable(),
+    /** While CANCELLING: when payment is to be asked again, and how often it was. */
+    cancelDueAt: p.datetime(3).strictNullable(),
+    cancelAttempts: p.integer(),
+    timeline: p.json<readonly TimelineEntry[]>(),
+    placedAt: p.datetime(3),
+    updatedAt: p.datetime(3),
+  },
+});
+export type OrderRow = InferEntity<typeof OrderRow>;
+
+export const entities = [MenuRow, OrderRow];
+
+export const insertOrder = (em: EntityManager, data: RequiredEntityData<OrderRow>): OrderRow =>
+  em.create(OrderRow, data, { persist: true });
+
+export const findOrder = (em: EntityManager, id: string): Promise<OrderRow | null> => em.findOne(OrderRow, { id });
+
+/** The order, locked until the transaction ends, so that events about it take their turns. */
+export const lockOrder = (em: EntityManager, id: string): Promise<OrderRow | null> =>
+  em.findOne(OrderRow, { id }, forUpdate);
+
+export const findOrderByKey = (em: EntityManager, customerId: string, idempotencyKey: string): Promise<OrderRow | null> =>
+  em.findOne(OrderRow, { customerId, idempotencyKey });
+
+export const findOrders = (em: EntityManager, ids: readonly string[]): Promise<OrderRow[]> =>
+  em.find(OrderRow, { id: { $in: [...ids] } });
+
+export interface OrderFilter {
+  readonly customerId?: string | null;
+  readonly status?: OrderStatus | null;
+}
+
+const matching = ({ customerId, status }: OrderFilter) => ({
+  ...(customerId == null ? {} : { customerId }),
+  ...(status == null ? {} : { status }),
+});
+
+/** Newest first, behind the order `beforeId`. */
+export const listOrders = (
+  em: EntityManager,
+  filter: OrderFilter,
+  beforeId: string | undefined,
+  limit: number,
+): Promise<OrderRow[]> =>
+  em.find(
+    OrderRow,
+    { ...matching(filter), ...(beforeId === undefined ? {} : { id: { $lt: beforeId } }) },
+    { orderBy: { id: 'desc' }, limit },
+  );
+
+export const countOrders = (em: EntityManager, filter: OrderFilter): Promise<number> =>
+  em.count(OrderRow, matching(filter));
+
+/** Orders in CANCELLING whose next attempt is due, oldest first. */
+export const listDueCancels = (em: EntityManager, now: Date, limit: number): Promise<Pick<OrderRow, 'id'>[]> =>
+  em.find(
+    OrderRow,
+    { status: 'CANCELLING', cancelDueAt: { $lte: now } },
+    { orderBy: { cancelDueAt: 'asc' }, limit, fields: ['id'] },
+  );
+
+/** Sets when a cancel is due again, if this attempt is still the newest; false when another instance took it. */
+export const claimCancel = async (
+  em: EntityManager,
+  order: Pick<OrderRow, 'id' | 'cancelAttempts'>,
+  dueAt: Date,
+): Promise<boolean> =>
+  (await em.nativeUpdate(
+    OrderRow,
+    { id: order.id, status: 'CANCELLING', cancelAttempts: order.cancelAttempts },
+    { cancelAttempts: order.cancelAttempts + 1, cancelDueAt: dueAt },
+  )) === 1;
+
+export const findMenu = (em: EntityManager, id: string): Promise<MenuRow | null> => em.findOne(MenuRow, { id });
+
+export const findMenus = (em: EntityManager, ids: readonly string[]): Promise<MenuRow[]> =>
+  em.find(MenuRow, { id: { $in: [...ids] } });
+
+/** The menus of an order, held unchanged until it is stored. */
+export const priceList = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, PricedMenu>> =>
+  new Map((await findMenus(em, ids)).map((menu) => [menu.id, menu]));
+
+export const lockMenu = (em: EntityManager, id: string): Promise<MenuRow | null> => em.findOne(MenuRow, { id }, forUpdate);
+
+export const insertMenu = (em: EntityManager, data: RequiredEntityData<MenuRow>): MenuRow =>
+  em.create(MenuRow, data, { persist: true });
+
+/** By name, behind the menu `after`. */
+export const listMenus = (
+  em: EntityManager,
+  after: { readonly name: string; readonly id: string } | undefined,
+  limit: number,
+): Promise<MenuRow[]> =>
+  em.find(
+    MenuRow,
+    after === undefined ? {} : { $or: [{ name: { $gt: after.name } }, { name: after.name, id: { $gt: after.id } }] },
+    { orderBy: { name: 'asc', id: 'asc' }, limit },
+  );
+
+export const countMenus = (em: EntityManager): Promise<number> => em.count(MenuRow);

@@ -1,0 +1,199 @@
+// What can be done with orders and menus: one transaction each; remote calls are made between transactions, never inside one.
+import { UniqueConstraintViolationException } from '@mikro-orm/core';
+import { v7 as uuid } from 'uuid';
+import type { OrderStatus } from '../../schema/events.ts';
+import type { Database, EntityManager, InboxMessage } from '../../service/database.ts';
+import { CodedError } from '../../service/errors.ts';
+import type { Viewer } from '../../service/identity.ts';
+import { stageEvent } from '../../service/outbox.ts';
+import { priceItems } from './menu.ts';
+import type { RequestedItem } from './menu.ts';
+import { decide, newOrder } from './order.ts';
+import type { OrderEvent, StatusChange } from './order.ts';
+import { findOrderByKey, insertMenu, insertOrder, lockMenu, lockOrder, priceList } from './persistence.ts';
+import type { MenuRow, OrderRow } from './persistence.ts';
+
+export interface OrderDependencies {
+  readonly database: Database;
+  readonly now: () => Date;
+  /** The status that a new order starts in. */
+  readonly initialStatus: 'ORDERED' | 'ON_HOLD';
+  /** ISO 4217: the one currency of the shop. */
+  readonly currency: string;
+}
+
+export interface PlaceOrder {
+  readonly items: readonly RequestedItem[];
+  readonly deliveryAddress: string | null;
+  readonly paymentToken: string | null;
+  readonly idempotencyKey: string | null;
+}
+
+/** How long the request that asked for a cancel has payment to itself before the background takes over. */
+const firstCancelDueMs = 3_000;
+
+/**
+ * Stores an order and the event that starts its payment. With an idempotency key that the customer has used before, gives that
+ * order instead. Errors: MENU_NOT_FOUND, MENU_UNAVAILABLE, AMOUNT_TOO_LARGE.
+ */
+export async function placeOrder(deps: OrderDependencies, customer: Viewer, input: PlaceOrder): Promise<OrderRow> {
+  const { idempotencyKey } = input;
+  try {
+    return await deps.database.transaction(async (em) => {
+      const placed = idempotencyKey === null ? null : await findOrderByKey(em, customer.sub, idempotencyKey);
+      return placed ?? (await storeOrder(deps, em, customer, input));
+    });
+  } catch (error) {
+    // The same key twice at once: the unique index let the other one win.
+    if (!(error instanceof UniqueConstraintViolationException) || idempotencyKey === null) throw error;
+    const placed = await findOrderByKey(deps.database.read(), customer.sub, idempotencyKey);
+    if (placed === null) throw error;
+    return placed;
+  }
+}
+
+async function storeOrder(
+  deps: OrderDependencies,
+  em: EntityManager,
+  customer: Viewer,
+  input: PlaceOrder,
+): Promise<OrderRow> {
+  const menus = await priceList(
+    em,
+    input.items.map(({ menuId }) => menuId),
+  );
+  const pricing = priceItems(input.items, menus);
+  if (pricing.outcome === 'rejected') {
+    const argument = 'index' in pricing ? `input.items.${String(pricing.index)}.menuId` : 'input.items';
+    throw new CodedError(pricing.code, undefined, { argument });
+  }
+  const now = deps.now();
+  const { state, changes } = newOrder(deps.initialStatus);
+  const order = insertOrder(em, {
+    ...state,
+    id: uuid(),
+    customerId: customer.sub,
+    idempotencyKey: input.idempotencyKey,
+    items: pricing.items,
+    total: pricing.total,
+    currency: deps.currency,
+    deliveryAddress: input.deliveryAddress,
+    paymentToken: input.paymentToken,
+    cancelDueAt: null,
+    cancelAttempts: 0,
+    timeline: [],
+    placedAt: now,
+    updatedAt: now,
+  });
+  recordChanges(em, order, changes, now);
+  return order;
+}
+
+/** Sends an order that is ON_HOLD on to payment. Errors: NOT_FOUND, ORDER_NOT_ON_HOLD. */
+export const releaseOrder = (deps: OrderDependencies, orderId: string): Promise<OrderRow> =>
+  deps.database.transaction(async (em) => {
+    const order = await lockOrder(em, orderId);
+    if (order === null) throw new CodedError('NOT_FOUND');
+    const decision = decide(order, { type: 'released' });
+    if (decision.outcome === 'rejected') throw new CodedError('ORDER_NOT_ON_HOLD', decision.reason);
+    applyDecision(em, order, decision, deps.now());
+    return order;
+  });
+
+/**
+ * Stores the customer's wish to cancel (CANCELLING); payment is asked afterwards. Asking twice is the same as once.
+ * Errors: NOT_FOUND (also for someone else's order), ORDER_NOT_CANCELLABLE.
+ */
+export const requestCancel = (
+  deps: OrderDependencies,
+  customer: Viewer,
+  orderId: string,
+  reason: string | null,
+): Promise<OrderRow> =>
+  deps.database.transaction(async (em) => {
+    const order = await lockOrder(em, orderId);
+    if (order?.customerId !== customer.sub) throw new CodedError('NOT_FOUND');
+    const decision = decide(order, { type: 'cancelRequested', reason });
+    if (decision.outcome === 'rejected') throw new CodedError('ORDER_NOT_CANCELLABLE', decision.reason);
+    if (decision.outcome === 'applied') {
+      order.cancelAttempts = 0;
+      order.cancelDueAt = new Date(deps.now().getTime() + firstCancelDueMs);
+    }
+    applyDecision(em, order, decision, deps.now());
+    return order;
+  });
+
+/**
+ * Lets a fact of payment or delivery, or payment's answer to a cancel, take effect on its order.
+ * Errors: MESSAGE_INVALID when the order does not exist or the fact contradicts what is known: the message is parked.
+ */
+export async function noteFact(
+  deps: OrderDependencies,
+  orderId: string,
+  event: OrderEvent,
+  inbox?: InboxMessage,
+): Promise<void> {
+  const work = async (em: EntityManager): Promise<void> => {
+    const order = await lockOrder(em, orderId);
+    if (order === null) throw new CodedError('MESSAGE_INVALID', `There is no order ${orderId}.`);
+    const decision = decide(order, event);
+    if (decision.outcome === 'rejected') throw new CodedError('MESSAGE_INVALID', decision.reason);
+    applyDecision(em, order, decision, deps.now());
+  };
+  await (inbox === undefined ? deps.database.transaction(work) : deps.database.transaction(work, inbox));
+}
+
+/** Creates a menu, or changes the one with this id. Errors: NOT_FOUND, BAD_USER_INPUT for another currency than the shop's. */
+export async function saveMenu(
+  deps: OrderDependencies,
+  input: { id: string | null; name: string; price: { amount: number; currency: string }; available: boolean },
+): Promise<MenuRow> {
+  const { id, name, price, available } = input;
+  if (price.currency !== deps.currency) {
+    throw new CodedError('BAD_USER_INPUT', `This shop sells in ${deps.currency}.`, { argument: 'input.price.currency' });
+  }
+  return deps.database.transaction(async (em) => {
+    const values = { name, price: price.amount, currency: price.currency, available };
+    if (id === null) return insertMenu(em, { id: uuid(), ...values, createdAt: deps.now() });
+    const menu = await lockMenu(em, id);
+    if (menu === null) throw new CodedError('NOT_FOUND', 'There is no menu with this id.', { argument: 'input.id' });
+    return Object.assign(menu, values);
+  });
+}
+
+function applyDecision(
+  em: EntityManager,
+  order: OrderRow,
+  decision: Exclude<ReturnType<typeof decide>, { outcome: 'rejected' }>,
+  now: Date,
+): void {
+  if (decision.outcome === 'alreadyApplied') return;
+  Object.assign(order, decision.state);
+  order.updatedAt = now;
+  recordChanges(em, order, decision.changes, now);
+}
+
+/** Writes the timeline, and the events that tell the others: watchers each change, payment the order itself. */
+function recordChanges(em: EntityManager, order: OrderRow, changes: readonly StatusChange[], now: Date): void {
+  const at = now.toISOString();
+  const about = { orderId: order.id, customerId: order.customerId };
+  order.timeline = [
+    ...order.timeline,
+    ...changes.map(({ status, version, reason }) => ({ status, version, at, reason })),
+  ];
+  for (const { status, previousStatus, version, reason } of changes) {
+    const meta = { source: 'order', aggregateId: order.id, version, at: now };
+    const watched = { id: order.id, customerId: order.customerId };
+    stageEvent(em, 'order.status', { status, previousStatus, version, reason, occurredAt: at, order: watched }, meta);
+    if (isSentToPayment(status, previousStatus)) {
+      const total = { amount: order.total, currency: order.currency };
+      const { paymentToken, deliveryAddress } = order;
+      stageEvent(em, 'order.placed', { ...about, total, paymentToken, deliveryAddress, placedAt: at }, meta);
+    }
+    if (status === 'CANCELLED') stageEvent(em, 'order.cancelled', { ...about, reason, cancelledAt: at }, meta);
+  }
+}
+
+/** Once in an order's life: coming back to ORDERED from a refused cancel sends nothing a second time. */
+const isSentToPayment = (status: OrderStatus, previousStatus: OrderStatus | null): boolean =>
+  status === 'ORDERED' && (previousStatus === null || previousStatus === 'ON_HOLD');
