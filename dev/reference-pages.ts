@@ -85,7 +85,8 @@ function isShape(value: unknown): value is Record<string, z.ZodType> {
 function defaultOf(schema: z.ZodType): string {
   const parsed = schema.safeParse(undefined);
   if (!parsed.success) return '**required**';
-  return parsed.data === undefined ? '–' : `\`${String(parsed.data)}\``;
+  if (parsed.data === undefined) return '–';
+  return `\`${typeof parsed.data === 'string' ? parsed.data : JSON.stringify(parsed.data)}\``;
 }
 
 /** What the value may be, as far as the schema's JSON form tells it. */
