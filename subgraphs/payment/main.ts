@@ -1,0 +1,33 @@
+// The payment subgraph's process: `main.ts` serves, `main.ts migrate` prepares the database.
+import { readSubgraphSdl } from '../../schema/compose.ts';
+import { serveCommand } from '../../service/nats.ts';
+import { runSubgraph } from '../../service/subgraph.ts';
+import { readConfig } from './config.ts';
+import { consumers } from './consumers.ts';
+import { migrations } from './migrations/index.ts';
+import { PaymentRow } from './persistence.ts';
+import { createContext, resolvers } from './resolvers.ts';
+import { createSandboxProcessor, SandboxCharge } from './sandbox-processor.ts';
+import { cancelPayment } from './use-cases.ts';
+
+await runSubgraph({
+  name: 'payment',
+  stream: 'PAYMENT',
+  readConfig,
+  port: (config) => config.PAYMENT_PORT,
+  databaseUrl: (config) => config.PAYMENT_DATABASE_URL,
+  entities: [PaymentRow, SandboxCharge],
+  migrations,
+  build({ config, database, broker, log }) {
+    const now = (): Date => new Date();
+    const processor = createSandboxProcessor({ database, now, slowMs: config.SANDBOX_SLOW_MS });
+    const deps = { database, broker, processor, now, log };
+    return {
+      sdl: readSubgraphSdl('payment'),
+      resolvers,
+      createContext: createContext(deps),
+      consumers: consumers(deps),
+      background: [() => serveCommand(broker, 'payment.cancel', log, (request) => cancelPayment(deps, request))],
+    };
+  },
+});

@@ -1,0 +1,41 @@
+// The payment subgraph's rows and the queries over them.
+import { defineEntity, p } from '@mikro-orm/core';
+import type { InferEntity, RequiredEntityData } from '@mikro-orm/core';
+import { forUpdate } from '../../service/database.ts';
+import type { EntityManager } from '../../service/database.ts';
+
+export const PaymentRow = defineEntity({
+  name: 'PaymentRow',
+  tableName: 'payment',
+  properties: {
+    /** Also the key under which the card processor knows the charge. */
+    id: p.uuid().primary(),
+    orderId: p.string().length(100).unique(),
+    customerId: p.string().length(200),
+    state: p.enum(['CHARGING', 'PAID', 'DECLINED', 'CANCELLING', 'CANCELLED']),
+    version: p.integer(),
+    cancelFrom: p.enum(['CHARGING', 'PAID']).strictNullable(),
+    amount: p.integer(),
+    currency: p.string().length(3),
+    paymentToken: p.string().length(200).strictNullable(),
+    deliveryAddress: p.string().length(200).strictNullable(),
+    declineReason: p.text().strictNullable(),
+    createdAt: p.datetime(3),
+    paidAt: p.datetime(3).strictNullable(),
+    cancelledAt: p.datetime(3).strictNullable(),
+  },
+});
+export type PaymentRow = InferEntity<typeof PaymentRow>;
+
+export const insertPayment = (em: EntityManager, data: RequiredEntityData<PaymentRow>): PaymentRow =>
+  em.create(PaymentRow, data, { persist: true });
+
+/** The payment of an order, locked until the transaction ends. */
+export const lockPaymentOfOrder = (em: EntityManager, orderId: string): Promise<PaymentRow | null> =>
+  em.findOne(PaymentRow, { orderId }, forUpdate);
+
+export const findPayments = (em: EntityManager, ids: readonly string[]): Promise<PaymentRow[]> =>
+  em.find(PaymentRow, { id: { $in: [...ids] } });
+
+export const findPaymentsOfOrders = (em: EntityManager, orderIds: readonly string[]): Promise<PaymentRow[]> =>
+  em.find(PaymentRow, { orderId: { $in: [...orderIds] } });

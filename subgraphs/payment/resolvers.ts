@@ -1,0 +1,67 @@
+// The payment subgraph's GraphQL: payments of the viewer's own orders.
+import type { GraphQLResolverMap } from '@apollo/subgraph';
+import DataLoader from 'dataloader';
+import { CodedError } from '../../service/errors.ts';
+import { requireViewer } from '../../service/identity.ts';
+import type { Viewer } from '../../service/identity.ts';
+import { DateTime, idInput, parseInput } from '../../service/input.ts';
+import type { SubgraphContext } from '../../service/subgraph-server.ts';
+import { publicStatus } from './payment.ts';
+import { findPayments, findPaymentsOfOrders } from './persistence.ts';
+import type { PaymentRow } from './persistence.ts';
+import type { PaymentDependencies } from './use-cases.ts';
+
+export interface PaymentContext extends SubgraphContext {
+  /** Decided payments that the viewer may see; null for others. One query for all ids of a tick. */
+  readonly payments: DataLoader<string, PaymentRow | null>;
+  readonly paymentsOfOrders: DataLoader<string, PaymentRow | null>;
+}
+
+export const createContext =
+  ({ database }: PaymentDependencies) =>
+  (viewer: Viewer | undefined): PaymentContext => {
+    const visible = (row: PaymentRow | undefined): PaymentRow | null =>
+      row !== undefined && publicStatus(row) !== null && maySee(viewer, row) ? row : null;
+    return {
+      viewer,
+      payments: new DataLoader(async (ids) => {
+        const rows = new Map((await findPayments(database.read(), ids)).map((row) => [row.id, row]));
+        return ids.map((id) => visible(rows.get(id)));
+      }),
+      paymentsOfOrders: new DataLoader(async (orderIds) => {
+        const rows = new Map((await findPaymentsOfOrders(database.read(), orderIds)).map((row) => [row.orderId, row]));
+        return orderIds.map((orderId) => visible(rows.get(orderId)));
+      }),
+    };
+  };
+
+const maySee = (viewer: Viewer | undefined, payment: PaymentRow): boolean =>
+  viewer !== undefined &&
+  (payment.customerId === viewer.sub || viewer.scopes.has('payments:read') || viewer.scopes.has('orders:read:all'));
+
+async function findPayment(id: string, { payments }: PaymentContext): Promise<PaymentRow> {
+  const payment = await payments.load(parseInput(idInput, id, 'id'));
+  if (payment === null) throw new CodedError('NOT_FOUND');
+  return payment;
+}
+
+export const resolvers: GraphQLResolverMap<PaymentContext> = {
+  DateTime,
+  Query: {
+    payment: (_: unknown, { id }: { id: string }, context) => findPayment(id, context),
+  },
+  Payment: {
+    __resolveReference: ({ id }: { id: string }, context: PaymentContext) => {
+      requireViewer(context.viewer);
+      return findPayment(id, context);
+    },
+    order: ({ orderId }: PaymentRow) => ({ id: orderId }),
+    status: (payment: PaymentRow) => publicStatus(payment),
+    amount: ({ amount, currency }: PaymentRow) => ({ amount, currency }),
+  },
+  Order: {
+    // Nothing to look up: an order is known here by its id alone, and its payment is guarded where it is read.
+    __resolveReference: ({ id }: { id: string }) => ({ id }),
+    payment: ({ id }: { id: string }, _: unknown, { paymentsOfOrders }) => paymentsOfOrders.load(id),
+  },
+};
