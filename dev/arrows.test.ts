@@ -110,6 +110,7 @@ describe('an import along the arrows is welcome', () => {
     ['subgraphs/order/order.ts', './menu.ts'],
     ['subgraphs/order/order.ts', '../../schema/events.ts'],
     ['service/consumer.ts', 'nats'],
+    ['router/subscriptions/source.ts', 'nats'],
   ])('types only: %s ← %s', async (file, specifier) => {
     expect(await broken(file, `import type { Thing } from '${specifier}';`)).toEqual([]);
   });
