@@ -1,20 +1,30 @@
 // Who may have which field of an operation. HTTP and sockets ask the same functions; what is not clearly allowed is refused.
 // The rules of an operation are worked out once, and the answer is kept for each set of met requirements.
-import { getNamedType, isAbstractType, isCompositeType, isInterfaceType, isObjectType, Kind, TypeInfo, visit } from 'graphql';
-import { visitWithTypeInfo } from 'graphql';
+import {
+  getNamedType,
+  GraphQLError,
+  isAbstractType,
+  isCompositeType,
+  isInterfaceType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  Kind,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql';
 import type {
   DocumentNode,
   FieldNode,
   FragmentDefinitionNode,
   GraphQLCompositeType,
-  GraphQLError,
   GraphQLField,
+  GraphQLOutputType,
   OperationDefinitionNode,
   SelectionSetNode,
 } from 'graphql';
-import { isListType, isNonNullType } from 'graphql';
-import type { GraphQLOutputType } from 'graphql';
-import { CodedError } from '../service/errors.ts';
+import { errorTable } from '../service/errors.ts';
 import type { Viewer } from '../service/identity.ts';
 import type { Requirement } from './auth-rules.ts';
 import type { Supergraph } from './supergraph.ts';
@@ -92,14 +102,10 @@ function refusals(
     // What stands inside a refused field is not told apart from it.
     const keys = path.map((_, index) => path.slice(0, index + 1).join('.'));
     if (keys.some((key) => refused.has(key))) continue;
-    const error = new CodedError(viewer === undefined ? 'UNAUTHENTICATED' : 'FORBIDDEN');
-    refused.set(keys.at(-1) ?? '', withPath(error, path));
+    const code = viewer === undefined ? 'UNAUTHENTICATED' : 'FORBIDDEN';
+    refused.set(keys.at(-1) ?? '', new GraphQLError(errorTable[code].message, { path, extensions: { code } }));
   }
   return [...refused.values()];
-}
-
-function withPath(error: CodedError, path: readonly string[]): GraphQLError {
-  return Object.assign(error, { path });
 }
 
 /** Removes the fields whose requirements are not met; a selection set that is left empty asks for `__typename`. */
@@ -172,7 +178,8 @@ function fieldUses({ supergraph, document, operation }: AuthorizedOperation): Fi
           walk(fragment.selectionSet, typeNamed(fragment.typeCondition.name.value, parent), path);
         }
       } else {
-        const definition = isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[selection.name.value] : undefined;
+        const definition =
+          isObjectType(parent) || isInterfaceType(parent) ? parent.getFields()[selection.name.value] : undefined;
         const requirements = requirementsOf(supergraph, parent, selection, definition);
         const here = [...path, (selection.alias ?? selection.name).value];
         if (requirements.length > 0) uses.push({ path: here, requirements });
@@ -200,7 +207,8 @@ function requirementsOf(
   if (!name.startsWith('__')) {
     // On an abstract type the object is not known yet, so the rules of each that it may be hold together.
     const owners = isAbstractType(parent) ? [parent, ...schema.getPossibleTypes(parent)] : [parent];
-    for (const owner of owners) found.push(authRules.types.get(owner.name), authRules.fields.get(`${owner.name}.${name}`));
+    for (const owner of owners)
+      found.push(authRules.types.get(owner.name), authRules.fields.get(`${owner.name}.${name}`));
     if (definition !== undefined) found.push(authRules.types.get(getNamedType(definition.type).name));
   }
   return [...new Set(found.filter((requirement) => requirement !== undefined))];

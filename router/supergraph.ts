@@ -51,7 +51,7 @@ const enforcedHere = /^https:\/\/specs\.apollo\.dev\/(authenticated|requiresScop
 
 /**
  * Reads a supergraph.
- * @param urlOverrides addresses by subgraph name, instead of those in the SDL.
+ * @param urlOverrides addresses instead of those in the SDL, by subgraph name, or by the name as a variable spells it.
  * @throws Error saying what is wrong: no supergraph, a feature that is not supported, an event directive that does not hold.
  */
 export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string, string>> = {}): Supergraph {
@@ -61,13 +61,10 @@ export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string
   const apiSchema = federation.apiSchema();
   const schema = apiSchema.toGraphQLJSSchema();
 
+  const addresses = new Map(Object.entries(urlOverrides).map(([name, url]) => [environmentName(name), url]));
   const subgraphs = new Map(
-    federation.subgraphsMetadata().map(({ name, url }) => [name, { url: urlOverrides[name] ?? url }]),
+    federation.subgraphsMetadata().map(({ name, url }) => [name, { url: addresses.get(environmentName(name)) ?? url }]),
   );
-  const unknown = Object.keys(urlOverrides).filter((name) => !subgraphs.has(name));
-  if (unknown.length > 0) {
-    throw new Error(`Addresses are given for subgraphs that the supergraph does not have: ${unknown.join(', ')}.`);
-  }
 
   return Object.freeze({
     id: createHash('sha256').update(sdl).update(JSON.stringify(urlOverrides)).digest('hex').slice(0, 16),
@@ -81,6 +78,9 @@ export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string
     authRules: readAuthRules(document),
   });
 }
+
+/** `MY_SUBGRAPH` for `my-subgraph`. */
+const environmentName = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
 
 /** The official gateway refuses a link whose `for:` names a purpose that it does not serve; without `for:` it takes it as data. */
 function withoutPurposes(document: DocumentNode): DocumentNode {

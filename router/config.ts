@@ -1,0 +1,116 @@
+// The router's configuration: the only place here that reads the environment. Flags of the command line stand for two variables.
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { commonEnv, ConfigurationError, integer, readEnv } from '../service/env.ts';
+
+const list = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((one) => one.trim())
+      .filter((one) => one !== ''),
+  );
+const onOff = z.enum(['on', 'off'], 'must be on or off');
+
+export const routerEnv = {
+  ...commonEnv,
+  ROUTER_PORT: integer(0, 65_535).default(4000).describe('port to listen on; 0 for any free one (flag --port)'),
+  SUPERGRAPH_FILE: z
+    .string()
+    .default('schema/supergraph.graphql')
+    .describe('the supergraph SDL to serve (flag --supergraph)'),
+  AUTH_MODE: z
+    .enum(['jwks', 'off'], 'must be jwks or off')
+    .default('jwks')
+    .describe('off: no token is looked at and no auth directive is enforced'),
+  AUTH_JWKS: commonEnv.AUTH_JWKS.optional().describe(
+    'the keys that tokens are checked against: URL or file path of a JWKS; required unless AUTH_MODE is off',
+  ),
+  CURSOR_SECRETS: list.describe(
+    'keys that sign subscription cursors, newest first, comma-separated; absent: random, forgotten at exit',
+  ),
+  CORS_ORIGINS: list.describe('origins of web pages elsewhere that may call, comma-separated; * for all'),
+  REQUEST_BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('largest request body'),
+  REQUEST_TIMEOUT_MS: integer(100, 600_000)
+    .default(30_000)
+    .describe('milliseconds after which a query is answered with what is there'),
+  SUBGRAPH_TIMEOUT_MS: integer(100, 600_000)
+    .default(15_000)
+    .describe('milliseconds that a subgraph may take to answer'),
+  SUBGRAPH_RESPONSE_LIMIT_BYTES: integer(1_024, 268_435_456)
+    .default(33_554_432)
+    .describe('largest answer of a subgraph'),
+  SUBGRAPH_CONNECTIONS: integer(1, 10_000).default(128).describe('connections to each subgraph, at most'),
+  OPERATION_CACHE_ENTRIES: integer(1, 1_000_000)
+    .default(2_000)
+    .describe('parsed, validated and planned documents that are remembered'),
+  LIMIT_TOKENS: integer(1, 1_000_000).default(15_000).describe('tokens of a document'),
+  LIMIT_DEPTH: integer(1, 1_000).default(30).describe('levels of fields inside fields'),
+  LIMIT_HEIGHT: integer(1, 100_000)
+    .default(2_000)
+    .describe('fields of an operation, fragments counted where they are spread'),
+  LIMIT_ALIASES: integer(0, 100_000).default(200).describe('aliases of an operation'),
+  LIMIT_ROOT_FIELDS: integer(1, 10_000).default(50).describe('root fields of an operation'),
+  INTROSPECTION: onOff.default('on').describe('whether clients may read the schema'),
+  PAGES: onOff
+    .default('on')
+    .describe('whether browsers are given Apollo Sandbox at /graphql and the explorer at /graphiql'),
+  EXAMPLES_FILE: z
+    .string()
+    .default('schema/examples.graphql')
+    .describe('operations that the pages offer; may be missing'),
+  EXPOSED_ERROR_CODES: list.describe(
+    'error codes of subgraphs that pass to clients besides those of the error table, comma-separated; * for all',
+  ),
+};
+
+export type RouterConfig = z.infer<z.ZodObject<typeof routerEnv>> & {
+  /** Addresses of subgraphs, by the end of the `SUBGRAPH_URL_…` variable that gave them. */
+  readonly subgraphUrls: Readonly<Record<string, string>>;
+};
+
+const urlPrefix = 'SUBGRAPH_URL_';
+
+/** @throws ConfigurationError naming everything that is wrong. */
+export function readConfig(
+  env: NodeJS.ProcessEnv = process.env,
+  args: readonly string[] = process.argv.slice(2),
+): RouterConfig {
+  const flags = readFlags(args);
+  const config = readEnv(routerEnv, {
+    ...env,
+    ...(flags.supergraph === undefined ? {} : { SUPERGRAPH_FILE: flags.supergraph }),
+    ...(flags.port === undefined ? {} : { ROUTER_PORT: flags.port }),
+  });
+  if (config.AUTH_MODE === 'jwks' && config.AUTH_JWKS === undefined) {
+    throw new ConfigurationError(
+      `The configuration has problems:\n  AUTH_JWKS is not set (${routerEnv.AUTH_JWKS.description ?? ''})`,
+    );
+  }
+  const subgraphUrls = Object.fromEntries(
+    Object.entries(env).flatMap(([key, value]) =>
+      key.startsWith(urlPrefix) && value !== undefined && value !== '' ? [[key.slice(urlPrefix.length), value]] : [],
+    ),
+  );
+  const invalid = Object.entries(subgraphUrls).filter(([, url]) => !URL.canParse(url));
+  if (invalid.length > 0) {
+    const lines = invalid.map(([name, url]) => `  ${urlPrefix}${name} is no URL: ${url}`);
+    throw new ConfigurationError(`The configuration has problems:\n${lines.join('\n')}`);
+  }
+  return { ...config, subgraphUrls };
+}
+
+function readFlags(args: readonly string[]): {
+  readonly supergraph?: string | undefined;
+  readonly port?: string | undefined;
+} {
+  try {
+    return parseArgs({ args: [...args], options: { supergraph: { type: 'string' }, port: { type: 'string' } } }).values;
+  } catch (error) {
+    throw new ConfigurationError(
+      `${error instanceof Error ? error.message : String(error)}\nUsage: node router/main.ts [--supergraph FILE] [--port N]`,
+    );
+  }
+}

@@ -1,0 +1,181 @@
+// The one file that knows Apollo Server: it speaks GraphQL over HTTP (negotiation, status codes, CSRF, persisted queries),
+// and is given documents that are prepared and errors that are masked here, the same as on sockets.
+import { ApolloServer, HeaderMap } from '@apollo/server';
+import type { ApolloServerPlugin, GraphQLRequestContext, HTTPGraphQLResponse } from '@apollo/server';
+import {
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginSchemaReportingDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled';
+import type { GatewayExecutor } from '@apollo/server-gateway-interface';
+import type { DocumentNode, ExecutionResult } from 'graphql';
+import { GraphQLError } from 'graphql';
+import { codeOf } from '../service/errors.ts';
+import type { Viewer } from '../service/identity.ts';
+import type { Logger } from '../service/log.ts';
+import type { ErrorMask } from './errors.ts';
+import { coerceVariables, runOperation } from './execution.ts';
+import type { SubgraphFetch } from './executor/execute.ts';
+import { apolloLogger, createGateway } from './gateway.ts';
+import type { PrepareOperation, Prepared } from './operations.ts';
+import type { RequestContext } from './subgraph-client.ts';
+import type { Supergraph } from './supergraph.ts';
+
+/** A request as it came over HTTP. */
+export interface GraphqlHttpRequest {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The query string, with or without `?`. */
+  readonly search: string;
+  /** Parsed JSON; undefined when there was none. */
+  readonly body: unknown;
+}
+
+/** What is known of an operation when it has been answered. */
+export interface OperationSummary {
+  readonly kind: string;
+  readonly name: string | undefined;
+  /** Codes of the errors of the answer. */
+  readonly codes: readonly string[];
+}
+
+export interface GraphqlServer {
+  /** Answers one request; `onAnswered` is told what it was, when it came so far. Never rejects. */
+  answer(request: GraphqlHttpRequest, context: GraphqlRequestContext): Promise<HTTPGraphQLResponse>;
+  supergraph(): Supergraph;
+  stop(): Promise<void>;
+}
+
+/** What a request brings besides its text. */
+export interface GraphqlRequestContext extends Omit<RequestContext, 'viewer'> {
+  /** Says who asks; a rejection becomes the answer. Called after the CSRF check. */
+  readonly identify: () => Promise<Viewer | undefined>;
+  readonly onAnswered: (summary: OperationSummary) => void;
+}
+
+export interface GraphqlServerOptions {
+  readonly supergraph: Supergraph;
+  readonly prepare: PrepareOperation;
+  readonly fetch: SubgraphFetch<RequestContext>;
+  readonly mask: ErrorMask;
+  readonly log: Logger;
+}
+
+interface ApolloContext extends RequestContext {
+  readonly onAnswered: (summary: OperationSummary) => void;
+  /** Set when the text of the operation is known. */
+  prepared?: Prepared;
+}
+
+/** Starts Apollo Server over our executor. @throws Error when ApolloGateway refuses the supergraph */
+export async function startGraphqlServer(options: GraphqlServerOptions): Promise<GraphqlServer> {
+  const { prepare, fetch, mask, log } = options;
+
+  const execute: GatewayExecutor = async ({ context, request }) => {
+    const apolloContext = context as ApolloContext;
+    const { prepared } = apolloContext;
+    if (prepared?.ok !== true) throw new Error('an operation reached the executor unprepared');
+    const variables = coerceVariables(prepared.operation, request.variables);
+    // Without `data` Apollo Server answers 400, as for any request that was not executed.
+    const result: ExecutionResult = variables.ok
+      ? await runOperation(prepared.operation, variables.values, fetch, apolloContext)
+      : { errors: variables.errors };
+    return result as Awaited<ReturnType<GatewayExecutor>>;
+  };
+  const { gateway, supergraph } = await createGateway(options.supergraph, execute, log);
+
+  const server = new ApolloServer<ApolloContext>({
+    gateway,
+    logger: apolloLogger(log),
+    plugins: [
+      preparation({ prepare, mask, supergraph }),
+      ApolloServerPluginLandingPageDisabled(),
+      // Nothing is reported to anyone, whatever the environment says.
+      ApolloServerPluginUsageReportingDisabled(),
+      ApolloServerPluginSchemaReportingDisabled(),
+    ],
+    formatError: (_formatted, error) => mask(error),
+    introspection: true, // decided in `prepare`
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    csrfPrevention: true,
+    documentStore: null,
+    allowBatchedHttpRequests: false,
+    nodeEnv: 'production',
+  });
+  await server.start();
+
+  return {
+    supergraph,
+    answer: ({ method, headers, search, body }, { identify, onAnswered, traceparent, signal }) =>
+      server.executeHTTPGraphQLRequest({
+        httpGraphQLRequest: { method, headers: toHeaderMap(headers), search, body },
+        context: async () => ({ viewer: await identified(identify), traceparent, signal, onAnswered }),
+      }),
+    stop: () => server.stop(),
+  };
+}
+
+/** Prepares the operation in place of Apollo Server's parsing and validation, and tells what it was when it is answered. */
+function preparation(deps: {
+  readonly prepare: PrepareOperation;
+  readonly mask: ErrorMask;
+  readonly supergraph: () => Supergraph;
+}): ApolloServerPlugin<ApolloContext> {
+  return {
+    requestDidStart: () =>
+      Promise.resolve({
+        didResolveSource(request) {
+          const { source } = request;
+          const prepared = deps.prepare(deps.supergraph(), source, request.request.operationName ?? undefined);
+          request.contextValue.prepared = prepared;
+          // A document that is there already is neither parsed nor validated again.
+          (request as { document?: DocumentNode }).document = prepared.ok ? prepared.operation.document : noDocument;
+          return Promise.resolve();
+        },
+        responseForOperation({ contextValue, response }) {
+          const { prepared } = contextValue;
+          if (prepared?.ok !== false) return Promise.resolve(null);
+          return Promise.resolve({
+            http: { status: 400, headers: response.http.headers },
+            body: { kind: 'single', singleResult: { errors: prepared.errors.map(deps.mask) } },
+          });
+        },
+        willSendResponse(request) {
+          request.contextValue.onAnswered(summaryOf(request));
+          return Promise.resolve();
+        },
+      }),
+  };
+}
+
+const noDocument: DocumentNode = { kind: 'Document' as DocumentNode['kind'], definitions: [] };
+
+function summaryOf({ contextValue, response }: GraphQLRequestContext<ApolloContext>): OperationSummary {
+  const { prepared } = contextValue;
+  const errors = response.body?.kind === 'single' ? response.body.singleResult.errors : undefined;
+  return {
+    kind: prepared?.ok === true ? prepared.operation.kind : 'unknown',
+    name: prepared?.ok === true ? prepared.operation.name : undefined,
+    codes: (errors ?? []).map(({ extensions }) => String(extensions?.['code'])),
+  };
+}
+
+/** A token that does not hold is answered 401; keys that cannot be read, 503. */
+async function identified(identify: () => Promise<Viewer | undefined>): Promise<Viewer | undefined> {
+  try {
+    return await identify();
+  } catch (error) {
+    const code = codeOf(error);
+    const status = code === 'UNAUTHENTICATED' ? 401 : code === 'SERVICE_UNAVAILABLE' ? 503 : 500;
+    throw new GraphQLError(error instanceof Error ? error.message : code, { extensions: { code, http: { status } } });
+  }
+}
+
+function toHeaderMap(headers: GraphqlHttpRequest['headers']): HeaderMap {
+  const map = new HeaderMap();
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) map.set(name, typeof value === 'string' ? value : value.join(', '));
+  }
+  return map;
+}

@@ -1,0 +1,263 @@
+// The one file that knows node:http: routes, bodies, CORS, time limits and the drain. Everything about GraphQL is elsewhere.
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { errorTable } from '../service/errors.ts';
+import type { ErrorCode } from '../service/errors.ts';
+import type { VerifyIdentity } from '../service/identity.ts';
+import type { Logger } from '../service/log.ts';
+import { currentTraceparent, inSpan, SpanKind } from '../service/telemetry.ts';
+import { corsHeaders } from './cors.ts';
+import type { GraphqlServer } from './graphql-server.ts';
+import type { RouterMetrics } from './metrics.ts';
+import type { Page, Pages } from './pages.ts';
+
+export interface HttpServerOptions {
+  readonly graphql: GraphqlServer;
+  readonly verify: VerifyIdentity;
+  /** Undefined: no pages for browsers. */
+  readonly pages: Pages | undefined;
+  readonly metrics: RouterMetrics;
+  /** What readiness tells besides. */
+  readonly details: () => Readonly<Record<string, string>>;
+  /** Origins of web pages that may call from elsewhere; `*` for all. Empty: only pages of this server. */
+  readonly corsOrigins: ReadonlySet<string>;
+  readonly bodyLimitBytes: number;
+  /** Milliseconds after which a query is answered with what is there. */
+  readonly requestTimeoutMs: number;
+  readonly log: Logger;
+}
+
+export interface HttpServer {
+  /** For those who take upgrades. */
+  readonly server: Server;
+  /** Starts listening and gives the origin, `http://127.0.0.1:4000`. Rejects when the port is taken. */
+  listen(host: string, port: number): Promise<string>;
+  /** Says on `/health/ready` that this process is going, while everything is still served. */
+  announceDrain(): void;
+  /** Refuses new connections, answers what was asked, closes each connection behind its last answer. */
+  close(): Promise<void>;
+}
+
+/** Milliseconds that a client may take to send its headers, and its whole request. */
+const headersTimeoutMs = 10_000;
+const receiveTimeoutMs = 30_000;
+/** Milliseconds for which the rest of a refused body is read away, so that the client can read why. */
+const lingerMs = 2_000;
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { graphql, pages, metrics, log } = options;
+  let draining = false;
+
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (draining) response.setHeader('connection', 'close');
+    const { pathname, search } = targetOf(request);
+    switch (pathname) {
+      case '/graphql':
+        return answerGraphql(request, response, search);
+      case '/health/live':
+        return sendJson(response, 200, { status: 'live' });
+      case '/health':
+      case '/health/ready':
+        return sendJson(response, draining ? 503 : 200, {
+          status: draining ? 'draining' : 'ready',
+          checks: { ...options.details() },
+        });
+      case '/metrics':
+        return send(response, 200, metrics.registry.contentType, await metrics.registry.metrics());
+      default: {
+        const page = request.method === 'GET' ? pages?.at(pathname) : undefined;
+        if (page === undefined) return refuse(response, 404, 'NOT_FOUND', 'There is nothing at this address.');
+        return sendPage(response, page);
+      }
+    }
+  };
+
+  const answerGraphql = async (request: IncomingMessage, response: ServerResponse, search: string): Promise<void> => {
+    for (const [name, value] of corsHeaders(request, options.corsOrigins)) response.setHeader(name, value);
+    if (request.method === 'OPTIONS') {
+      response.writeHead(204).end();
+      return;
+    }
+    if (pages !== undefined && request.method === 'GET' && search === '' && wantsHtml(request)) {
+      return sendPage(response, pages.sandbox());
+    }
+    let body: unknown;
+    if (request.method === 'POST') {
+      const bytes = await readBody(request, options.bodyLimitBytes);
+      if (bytes === undefined) {
+        discard(request);
+        response.setHeader('connection', 'close');
+        return refuse(response, 413, 'PAYLOAD_TOO_LARGE');
+      }
+      if (isJson(request)) {
+        try {
+          body = JSON.parse(bytes.toString('utf8'));
+        } catch {
+          return refuse(response, 400, 'BAD_REQUEST', 'The body is no valid JSON.');
+        }
+      }
+    }
+    await inSpan('graphql', { kind: SpanKind.SERVER, traceparent: headerOf(request, 'traceparent') }, async () => {
+      const started = performance.now();
+      const { signal, release } = deadline(response, options.requestTimeoutMs);
+      const answer = await graphql.answer(
+        { method: request.method ?? 'GET', headers: request.headers, search, body },
+        {
+          identify: () => options.verify(headerOf(request, 'authorization')),
+          traceparent: currentTraceparent(),
+          signal,
+          onAnswered({ kind, name, codes }) {
+            const seconds = (performance.now() - started) / 1000;
+            metrics.operation({ kind, name, outcome: codes[0] ?? 'ok' }, seconds);
+            log[codes.length === 0 ? 'debug' : 'info'](
+              {
+                operation: name,
+                kind,
+                milliseconds: Math.round(seconds * 1000),
+                ...(codes.length === 0 ? {} : { codes }),
+              },
+              'operation answered',
+            );
+          },
+        },
+      );
+      release();
+      for (const [name, value] of answer.headers) response.setHeader(name, value);
+      const { body: answered } = answer;
+      if (answered.kind === 'complete') return send(response, answer.status ?? 200, undefined, answered.string);
+      response.writeHead(answer.status ?? 200);
+      for await (const chunk of answered.asyncIterator) response.write(chunk);
+      response.end();
+    });
+  };
+
+  const server = createServer(
+    {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: receiveTimeoutMs,
+      keepAliveTimeout: 75_000,
+      connectionsCheckingInterval: 5_000,
+      noDelay: true,
+    },
+    (request, response) => {
+      handle(request, response).catch((error: unknown) => {
+        // A client that goes while it sends is no fault of ours.
+        if (request.destroyed && !response.headersSent) return;
+        log.error({ error, path: targetOf(request).pathname }, 'request failed');
+        if (response.headersSent) response.destroy();
+        else refuse(response, 500, 'INTERNAL_SERVER_ERROR');
+      });
+    },
+  );
+
+  return {
+    server,
+    listen: (host, port) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => {
+          server.off('error', reject);
+          const { port: chosen } = server.address() as AddressInfo;
+          resolve(`http://${host.includes(':') ? `[${host}]` : host}:${String(chosen)}`);
+        });
+      }),
+    announceDrain() {
+      draining = true;
+    },
+    close() {
+      draining = true;
+      return new Promise((resolve, reject) => {
+        // Closes idle connections at once; the others end with `connection: close`.
+        server.close((error) => {
+          if (error === undefined) resolve();
+          else reject(error);
+        });
+      });
+    },
+  };
+}
+
+/** Ends when the client is gone or the time is over. */
+function deadline(response: ServerResponse, timeoutMs: number): { signal: AbortSignal; release: () => void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const timer = setTimeout(abort, timeoutMs);
+  response.once('close', abort);
+  return {
+    signal: controller.signal,
+    release() {
+      clearTimeout(timer);
+      response.off('close', abort);
+    },
+  };
+}
+
+/** The whole body, or undefined when it is over the limit. */
+async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
+  if (Number(headerOf(request, 'content-length') ?? 0) > limitBytes) return undefined;
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > limitBytes) {
+        request.off('data', onData);
+        resolve(undefined);
+      } else {
+        chunks.push(chunk);
+      }
+    };
+    request.on('data', onData);
+    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('error', reject);
+  });
+}
+
+function discard(request: IncomingMessage): void {
+  request.resume();
+  const timer = setTimeout(() => request.destroy(), lingerMs);
+  request.once('close', () => clearTimeout(timer));
+}
+
+function targetOf(request: IncomingMessage): { readonly pathname: string; readonly search: string } {
+  const url = request.url ?? '/';
+  const question = url.indexOf('?');
+  return question < 0
+    ? { pathname: url, search: '' }
+    : { pathname: url.slice(0, question), search: url.slice(question) };
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function isJson(request: IncomingMessage): boolean {
+  return /^\s*application\/(json|[\w.-]+\+json)\s*(;|$)/i.test(headerOf(request, 'content-type') ?? '');
+}
+
+function wantsHtml(request: IncomingMessage): boolean {
+  return (headerOf(request, 'accept') ?? '').includes('text/html');
+}
+
+function sendPage(response: ServerResponse, { contentType, headers, body }: Page): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.setHeader('x-content-type-options', 'nosniff');
+  send(response, 200, contentType, body);
+}
+
+function refuse(response: ServerResponse, status: number, code: ErrorCode, message = errorTable[code].message): void {
+  sendJson(response, status, { errors: [{ message, extensions: { code } }] });
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  response.setHeader('cache-control', 'no-store');
+  send(response, status, 'application/json; charset=utf-8', JSON.stringify(value));
+}
+
+function send(response: ServerResponse, status: number, contentType: string | undefined, body: string | Buffer): void {
+  if (contentType !== undefined) response.setHeader('content-type', contentType);
+  response.setHeader('content-length', Buffer.byteLength(body));
+  response.writeHead(status).end(body);
+}

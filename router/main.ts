@@ -1,0 +1,36 @@
+// The router's process: one supergraph in, one GraphQL endpoint out, over HTTP and WebSocket.
+import { readFile } from 'node:fs/promises';
+import { createIdentityVerifier } from '../service/identity.ts';
+import type { VerifyIdentity } from '../service/identity.ts';
+import { configureOrExit, runProcess } from '../service/lifecycle.ts';
+import { createLog } from '../service/log.ts';
+import { connectBroker } from '../service/nats.ts';
+import { startTracing } from '../service/telemetry.ts';
+import { readConfig } from './config.ts';
+import type { RouterConfig } from './config.ts';
+import { startRouter } from './router.ts';
+
+const config = configureOrExit(() => readConfig());
+const log = createLog('router', config.LOG_LEVEL);
+
+await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (resources) => {
+  resources.defer(startTracing('router', config.OTEL_EXPORTER_OTLP_ENDPOINT));
+  const sdl = await readFile(config.SUPERGRAPH_FILE, 'utf8');
+  const router = await startRouter({
+    config,
+    sdl,
+    verify: verifier(config),
+    connect: () => connectBroker({ servers: config.NATS_URL, name: 'router', log }),
+    log,
+  });
+  resources.defer(() => router.close());
+  log.info({ url: router.url, supergraph: router.supergraph().id }, 'ready');
+});
+
+function verifier({ AUTH_MODE, AUTH_JWKS, AUTH_ISSUER, AUTH_AUDIENCE }: RouterConfig): VerifyIdentity {
+  if (AUTH_MODE === 'off' || AUTH_JWKS === undefined) {
+    log.warn('AUTH_MODE is off: nobody is identified and no auth directive is enforced');
+    return () => Promise.resolve(undefined);
+  }
+  return createIdentityVerifier({ jwks: AUTH_JWKS, issuer: AUTH_ISSUER, audience: AUTH_AUDIENCE });
+}

@@ -1,0 +1,95 @@
+// Puts the router together from its parts, and takes it apart in the right order.
+import type { Broker } from '../service/nats.ts';
+import type { VerifyIdentity } from '../service/identity.ts';
+import type { Logger } from '../service/log.ts';
+import type { RouterConfig } from './config.ts';
+import { createErrorMask } from './errors.ts';
+import { startGraphqlServer } from './graphql-server.ts';
+import { createHttpServer } from './http.ts';
+import { createRouterMetrics } from './metrics.ts';
+import { createOperations } from './operations.ts';
+import { createPages } from './pages.ts';
+import { createSubgraphClient } from './subgraph-client.ts';
+import { loadSupergraph } from './supergraph.ts';
+import type { Supergraph } from './supergraph.ts';
+
+export interface RouterOptions {
+  readonly config: RouterConfig;
+  readonly sdl: string;
+  readonly verify: VerifyIdentity;
+  /** Connects to NATS; called only when a subscription field has events. The router closes what it gets. */
+  readonly connect: () => Broker;
+  readonly log: Logger;
+}
+
+export interface Router {
+  /** Where GraphQL is served, `http://127.0.0.1:4000/graphql`. */
+  readonly url: string;
+  supergraph(): Supergraph;
+  /** Drains: sockets are told, requests under way are answered, then everything is closed. */
+  close(): Promise<void>;
+}
+
+const endpoint = '/graphql';
+
+/** Starts a router. Rejects, with everything closed again, when the supergraph is refused or the port is taken. */
+export async function startRouter(options: RouterOptions): Promise<Router> {
+  const { config, verify, log } = options;
+  await using opened = new AsyncDisposableStack();
+  const loaded = loadSupergraph(options.sdl, config.subgraphUrls);
+  const supergraph: Supergraph =
+    config.AUTH_MODE === 'off'
+      ? { ...loaded, authRules: { types: new Map(), fields: new Map(), isEmpty: true } }
+      : loaded;
+
+  const metrics = createRouterMetrics();
+  const broker = supergraph.eventFields.size === 0 ? undefined : options.connect();
+  if (broker !== undefined) opened.defer(() => broker.close());
+  const client = createSubgraphClient(supergraph, {
+    timeoutMs: config.SUBGRAPH_TIMEOUT_MS,
+    maxResponseBytes: config.SUBGRAPH_RESPONSE_LIMIT_BYTES,
+    connections: config.SUBGRAPH_CONNECTIONS,
+    log,
+    onFetch: metrics.fetch,
+  });
+  opened.defer(() => client.close());
+  const prepare = createOperations({
+    limits: {
+      maxTokens: config.LIMIT_TOKENS,
+      maxDepth: config.LIMIT_DEPTH,
+      maxHeight: config.LIMIT_HEIGHT,
+      maxAliases: config.LIMIT_ALIASES,
+      maxRootFields: config.LIMIT_ROOT_FIELDS,
+    },
+    introspection: config.INTROSPECTION === 'on',
+    cacheEntries: config.OPERATION_CACHE_ENTRIES,
+  });
+  const mask = createErrorMask({
+    exposedCodes: new Set(config.EXPOSED_ERROR_CODES),
+    onMasked: (error) => log.error({ error }, 'an error was masked'),
+  });
+  const graphql = await startGraphqlServer({ supergraph, prepare, fetch: client.fetch, mask, log });
+  opened.defer(() => graphql.stop());
+
+  const http = createHttpServer({
+    graphql,
+    verify,
+    pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
+    metrics,
+    details: () => ({
+      supergraph: graphql.supergraph().id,
+      ...(broker === undefined ? {} : { nats: broker.isConnected() ? 'up' : 'down' }),
+    }),
+    corsOrigins: new Set(config.CORS_ORIGINS),
+    bodyLimitBytes: config.REQUEST_BODY_LIMIT_BYTES,
+    requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
+    log,
+  });
+  const origin = await http.listen(config.HOST, config.ROUTER_PORT);
+  opened.defer(() => http.close());
+  // Closed first, when the last requests are still served.
+  opened.defer(() => http.announceDrain());
+
+  const resources = opened.move();
+  return { url: `${origin}${endpoint}`, supergraph: graphql.supergraph, close: () => resources.disposeAsync() };
+}
