@@ -32,7 +32,12 @@ export const integer = (min: number, max: number) =>
     .string()
     .regex(/^-?\d{1,15}$/, `must be a whole number ${String(min)}..${String(max)}`)
     .transform(Number)
-    .pipe(z.number().min(min, `must be at least ${String(min)}`).max(max, `must be at most ${String(max)}`));
+    .pipe(
+      z
+        .number()
+        .min(min, `must be at least ${String(min)}`)
+        .max(max, `must be at most ${String(max)}`),
+    );
 
 /** What every process reads. */
 export const commonEnv = {

@@ -74,7 +74,12 @@ export function createIdentityVerifier(options: IdentityOptions): VerifyIdentity
       if (error instanceof CodedError) throw error;
       if (error instanceof joseErrors.JWTExpired) throw new CodedError('UNAUTHENTICATED', 'The token has expired.');
       if (error instanceof joseErrors.JWKSTimeout || !(error instanceof joseErrors.JOSEError)) {
-        throw new CodedError('SERVICE_UNAVAILABLE', 'The keys that tokens are checked against cannot be read.', {}, error);
+        throw new CodedError(
+          'SERVICE_UNAVAILABLE',
+          'The keys that tokens are checked against cannot be read.',
+          {},
+          error,
+        );
       }
       throw new CodedError('UNAUTHENTICATED', 'The token is not valid here.');
     }

@@ -177,7 +177,12 @@ export async function requestCommand<Name extends CommandName>(
         headers: toNatsHeaders(traceparent === undefined ? {} : { traceparent }),
       });
     } catch (error) {
-      throw new CodedError(codeOf(error) === 'SERVICE_UNAVAILABLE' ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE', undefined, {}, error);
+      throw new CodedError(
+        codeOf(error) === 'SERVICE_UNAVAILABLE' ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE',
+        undefined,
+        {},
+        error,
+      );
     }
     const failure = answer.headers?.get('Nats-Service-Error');
     if (failure !== undefined && failure !== '') {

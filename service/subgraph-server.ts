@@ -74,9 +74,16 @@ export async function startSubgraphServer<Context extends SubgraphContext>(
   });
   app.setErrorHandler((error, _request, reply) => {
     const { statusCode } = error as { statusCode?: number };
-    const code = statusCode === 413 ? 'PAYLOAD_TOO_LARGE' : statusCode === undefined || statusCode >= 500 ? codeOf(error) : 'BAD_REQUEST';
+    const code =
+      statusCode === 413
+        ? 'PAYLOAD_TOO_LARGE'
+        : statusCode === undefined || statusCode >= 500
+          ? codeOf(error)
+          : 'BAD_REQUEST';
     log[errorTable[code].level]({ error, code }, 'request refused');
-    return reply.status(statusCode ?? 500).send({ errors: [{ message: errorTable[code].message, extensions: { code } }] });
+    return reply
+      .status(statusCode ?? 500)
+      .send({ errors: [{ message: errorTable[code].message, extensions: { code } }] });
   });
 
   const handle = fastifyApolloHandler(apollo, {
@@ -129,7 +136,10 @@ function maskError(formatted: GraphQLFormattedError, error: unknown, log: Logger
   // graphql-js and Apollo Server mark their own errors; INTERNAL_SERVER_ERROR is what Apollo puts on everything it does not know.
   const code = isErrorCode(known) && known !== 'INTERNAL_SERVER_ERROR' ? known : codeOf(thrown);
   const { level } = errorTable[code];
-  log[level]({ error: level === 'error' || level === 'warn' ? thrown : undefined, code, path: formatted.path }, formatted.message);
+  log[level](
+    { error: level === 'error' || level === 'warn' ? thrown : undefined, code, path: formatted.path },
+    formatted.message,
+  );
   if (code === known) return formatted;
   return { ...formatted, message: errorTable[code].message, extensions: { code } };
 }

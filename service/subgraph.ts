@@ -84,7 +84,12 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
     resources.defer(() => broker.close());
 
     const streamSettings = { replicas: config.STREAM_REPLICAS, maxAgeHours: config.STREAM_MAX_AGE_HOURS };
-    const { sdl, resolvers, createContext, consumers, background } = definition.build({ config, database, broker, log });
+    const { sdl, resolvers, createContext, consumers, background } = definition.build({
+      config,
+      database,
+      broker,
+      log,
+    });
     resources.defer(startRelay({ database, broker, stream, streamSettings, log, metrics }));
     for (const start of background) resources.defer(start());
     for (const consumer of consumers) {

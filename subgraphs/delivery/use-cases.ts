@@ -60,8 +60,7 @@ export const cancelDelivery = (
     const decision = known === null ? undefined : decide(known, 'cancelRequested');
     if (decision?.outcome === 'rejected') return { outcome: 'refused', reason: decision.reason };
     if (decision?.outcome === 'alreadyApplied') return { outcome: 'cancelled' };
-    const delivery =
-      known ?? insertDelivery(em, { ...cancelledBeforePaid(), ...emptyDelivery(orderId, customerId) });
+    const delivery = known ?? insertDelivery(em, { ...cancelledBeforePaid(), ...emptyDelivery(orderId, customerId) });
     Object.assign(delivery, decision?.delivery, { cancelledAt: at });
     const cancelledAt = at.toISOString();
     stageEvent(em, 'delivery.cancelled', { ...about(delivery), reason, cancelledAt }, meta(delivery, at));

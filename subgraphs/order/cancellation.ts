@@ -45,7 +45,10 @@ export async function driveCancel(
       return { refused: reply.reason };
     }
   } catch (error) {
-    deps.log.warn({ error, orderId, attempts: order.cancelAttempts + 1 }, 'cancel not confirmed yet; it will be asked again');
+    deps.log.warn(
+      { error, orderId, attempts: order.cancelAttempts + 1 },
+      'cancel not confirmed yet; it will be asked again',
+    );
   }
   return undefined;
 }

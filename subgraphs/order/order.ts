@@ -87,7 +87,8 @@ export function decide(state: OrderState, event: OrderEvent): Decision {
       return applied(settle(unmoved({ ...state, paymentStatus: 'DECLINED', declineReason: event.reason })));
     case 'paymentCancelled':
       if (state.paymentStatus === 'CANCELLED') return alreadyApplied;
-      if (state.status !== 'CANCELLING') return rejected(`The payment was cancelled while the order is ${state.status}.`);
+      if (state.status !== 'CANCELLING')
+        return rejected(`The payment was cancelled while the order is ${state.status}.`);
       return applied(settle(unmoved({ ...state, paymentStatus: 'CANCELLED' })));
     case 'deliveryStarted':
       if (state.deliveryStatus !== null) return alreadyApplied;
@@ -156,6 +157,7 @@ function nextStatus(state: OrderState): { status: OrderStatus; reason: string | 
     return { status: 'DELIVERING', reason: null };
   }
   if (status === 'DELIVERING' && deliveryStatus === 'COMPLETED') return { status: 'DELIVERED', reason: null };
-  if (status === 'CANCELLING' && paymentStatus === 'CANCELLED') return { status: 'CANCELLED', reason: state.statusReason };
+  if (status === 'CANCELLING' && paymentStatus === 'CANCELLED')
+    return { status: 'CANCELLED', reason: state.statusReason };
   return undefined;
 }

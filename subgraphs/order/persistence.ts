@@ -73,8 +73,11 @@ export const findOrder = (em: EntityManager, id: string): Promise<OrderRow | nul
 export const lockOrder = (em: EntityManager, id: string): Promise<OrderRow | null> =>
   em.findOne(OrderRow, { id }, forUpdate);
 
-export const findOrderByKey = (em: EntityManager, customerId: string, idempotencyKey: string): Promise<OrderRow | null> =>
-  em.findOne(OrderRow, { customerId, idempotencyKey });
+export const findOrderByKey = (
+  em: EntityManager,
+  customerId: string,
+  idempotencyKey: string,
+): Promise<OrderRow | null> => em.findOne(OrderRow, { customerId, idempotencyKey });
 
 export const findOrders = (em: EntityManager, ids: readonly string[]): Promise<OrderRow[]> =>
   em.find(OrderRow, { id: { $in: [...ids] } });
@@ -134,7 +137,8 @@ export const findMenus = (em: EntityManager, ids: readonly string[]): Promise<Me
 export const priceList = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, PricedMenu>> =>
   new Map((await findMenus(em, ids)).map((menu) => [menu.id, menu]));
 
-export const lockMenu = (em: EntityManager, id: string): Promise<MenuRow | null> => em.findOne(MenuRow, { id }, forUpdate);
+export const lockMenu = (em: EntityManager, id: string): Promise<MenuRow | null> =>
+  em.findOne(MenuRow, { id }, forUpdate);
 
 export const insertMenu = (em: EntityManager, data: RequiredEntityData<MenuRow>): MenuRow =>
   em.create(MenuRow, data, { persist: true });

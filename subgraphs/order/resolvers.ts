@@ -29,11 +29,7 @@ const placeOrderInput = z.object({
     .max(20, 'must have 1 to 20 lines'),
   deliveryAddress: z.string().max(200, 'must be up to 200 characters').nullish(),
   paymentToken: z.string().max(200, 'must be up to 200 characters').nullish(),
-  idempotencyKey: z
-    .string()
-    .min(1, 'must be 1 to 100 characters')
-    .max(100, 'must be 1 to 100 characters')
-    .nullish(),
+  idempotencyKey: z.string().min(1, 'must be 1 to 100 characters').max(100, 'must be 1 to 100 characters').nullish(),
 });
 const cancelOrderInput = z.object({
   orderId: idInput,

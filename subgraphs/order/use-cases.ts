@@ -150,7 +150,9 @@ export async function saveMenu(
 ): Promise<MenuRow> {
   const { id, name, price, available } = input;
   if (price.currency !== deps.currency) {
-    throw new CodedError('BAD_USER_INPUT', `This shop sells in ${deps.currency}.`, { argument: 'input.price.currency' });
+    throw new CodedError('BAD_USER_INPUT', `This shop sells in ${deps.currency}.`, {
+      argument: 'input.price.currency',
+    });
   }
   return deps.database.transaction(async (em) => {
     const values = { name, price: price.amount, currency: price.currency, available };

@@ -13,9 +13,7 @@ export interface ChargeRequest {
   readonly orderId: string;
 }
 
-export type ChargeResult =
-  | { readonly outcome: 'approved' }
-  | { readonly outcome: 'declined'; readonly reason: string };
+export type ChargeResult = { readonly outcome: 'approved' } | { readonly outcome: 'declined'; readonly reason: string };
 
 export interface RefundRequest {
   /** The same key is refunded once. */

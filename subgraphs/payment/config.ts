@@ -6,7 +6,9 @@ export const paymentEnv = {
   ...subgraphEnv,
   PAYMENT_PORT: integer(0, 65_535).default(4002).describe('port to listen on'),
   PAYMENT_DATABASE_URL: z.string().describe('postgresql://user:password@host:port/database'),
-  SANDBOX_SLOW_MS: integer(0, 60_000).default(2_000).describe('milliseconds that the sandbox processor takes for tok_slow'),
+  SANDBOX_SLOW_MS: integer(0, 60_000)
+    .default(2_000)
+    .describe('milliseconds that the sandbox processor takes for tok_slow'),
 };
 
 export const readConfig = () => readEnv(paymentEnv, process.env);

@@ -49,7 +49,9 @@ export function decide(payment: Payment, event: PaymentEvent): PaymentDecision {
       return cancelFrom === 'PAID' ? moved(payment, 'PAID') : rejected('Only a payment that was taken can be kept.');
     case 'refunded':
       if (state === 'CANCELLED') return alreadyApplied;
-      return state === 'CANCELLING' ? moved(payment, 'CANCELLED') : rejected(`A payment that is ${state} was refunded.`);
+      return state === 'CANCELLING'
+        ? moved(payment, 'CANCELLED')
+        : rejected(`A payment that is ${state} was refunded.`);
   }
 }
 

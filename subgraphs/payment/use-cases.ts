@@ -114,10 +114,7 @@ export async function cancelPayment(
 }
 
 /** Moves to CANCELLING, or leaves a marker when the cancel has overtaken its order. */
-const storeWishToCancel = (
-  deps: PaymentDependencies,
-  request: CommandRequest<'payment.cancel'>,
-): Promise<PaymentRow> =>
+const storeWishToCancel = (deps: PaymentDependencies, request: CommandRequest<'payment.cancel'>): Promise<PaymentRow> =>
   deps.database.transaction(async (em) => {
     const payment = await lockPaymentOfOrder(em, request.orderId);
     if (payment !== null) {
@@ -132,7 +129,13 @@ const storeWishToCancel = (
 function announceCancelled(em: EntityManager, payment: PaymentRow, reason: string | null, at: Date): void {
   payment.cancelledAt = at;
   const { orderId, customerId, id: paymentId } = payment;
-  stage(em, payment, 'payment.cancelled', { orderId, customerId, paymentId, reason, cancelledAt: at.toISOString() }, at);
+  stage(
+    em,
+    payment,
+    'payment.cancelled',
+    { orderId, customerId, paymentId, reason, cancelledAt: at.toISOString() },
+    at,
+  );
 }
 
 const emptyPayment = (
