@@ -152,7 +152,8 @@ export default defineConfig(
         'error',
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
       ],
-      '@typescript-eslint/array-type': ['error', { default: 'array-simple' }],
+      // `readonly T[]` and `ReadonlyArray<A | B>` each have their place.
+      '@typescript-eslint/array-type': 'off',
       // It asks for `!`, which another rule forbids.
       '@typescript-eslint/non-nullable-type-assertion-style': 'off',
       // A number in a message needs no ceremony; objects, null and undefined still do.

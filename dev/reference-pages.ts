@@ -34,22 +34,22 @@ ${rows.join('\n')}
 
 const dispositions = { nak: 'is delivered again later', term: 'is parked as a dead letter' } as const;
 
-/** docs/configuration.md: one row for each variable of each process. Processes without a configuration file yet are left out. */
+/** docs/configuration.md: one row for each variable, and one more where a process takes it differently. */
 export async function configurationPage(): Promise<string> {
-  const readers = new Map<string, { readonly schema: z.ZodType; readonly by: string[] }>();
+  const readers = new Map<string, { readonly variable: string; readonly facts: readonly string[]; by: string[] }>();
   for (const [name, folder] of Object.entries(processes)) {
     for (const [variable, schema] of Object.entries(await environmentOf(folder))) {
-      const known = readers.get(variable);
-      if (known === undefined) readers.set(variable, { schema, by: [name] });
-      else known.by.push(name);
+      const facts = [defaultOf(schema), allowedBy(schema), schema.description ?? ''];
+      const row = readers.get([variable, ...facts].join('|')) ?? { variable, facts, by: [] };
+      readers.set([variable, ...facts].join('|'), { ...row, by: [...row.by, name] });
     }
   }
   const all = Object.keys(processes).length;
-  const rows = [...readers]
-    .map(([variable, { schema, by }]) => ({ variable, schema, by: by.length === all ? 'all' : by.join(', ') }))
-    .sort((a, b) => Number(b.by === 'all') - Number(a.by === 'all') || a.variable.localeCompare(b.variable))
-    .map(({ variable, schema, by }) =>
-      tableRow([`\`${variable}\``, by, defaultOf(schema), allowedBy(schema), schema.description ?? '']),
+  const place = (by: readonly string[]): number => Object.keys(processes).indexOf(by[0] ?? '');
+  const rows = [...readers.values()]
+    .sort((a, b) => b.by.length - a.by.length || place(a.by) - place(b.by) || a.variable.localeCompare(b.variable))
+    .map(({ variable, facts, by }) =>
+      tableRow([`\`${variable}\``, by.length === all ? 'all' : by.join(', '), ...facts]),
     );
   return `${generated}
 
@@ -57,7 +57,7 @@ export async function configurationPage(): Promise<string> {
 
 Every process is configured by environment variables only, read once at start in its \`config.ts\`. An empty variable counts as absent.
 All problems are reported at once and the process exits 2. How the values reach the processes in a cluster: the ConfigMaps and Secrets
-in \`k8s/\`.
+in \`k8s/\`. Besides the table, \`SUBGRAPH_URL_<NAME>\` gives the router the address of a subgraph, instead of the one in the supergraph.
 
 ${tableRow(['variable', 'read by', 'default', 'allowed', 'meaning'])}
 ${tableRow(['---', '---', '---', '---', '---'])}
@@ -85,7 +85,7 @@ function isShape(value: unknown): value is Record<string, z.ZodType> {
 function defaultOf(schema: z.ZodType): string {
   const parsed = schema.safeParse(undefined);
   if (!parsed.success) return '**required**';
-  if (parsed.data === undefined) return '–';
+  if (parsed.data === undefined || (Array.isArray(parsed.data) && parsed.data.length === 0)) return '–';
   return `\`${typeof parsed.data === 'string' ? parsed.data : JSON.stringify(parsed.data)}\``;
 }
 
