@@ -66,7 +66,9 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
     environment: process.env,
     logFile: options.logFile ?? join(storeDir, 'nats.log'),
     readyWhen: { line: /Server is ready/ },
-    deathSignal: 'SIGTERM',
+    // SIGTERM has it end with 1.
+    stopSignal: 'SIGINT',
+    deathSignal: 'SIGINT',
     prepare: async () => {
       await mkdir(storeDir, { recursive: true, mode: 0o700 });
       await writeFile(configFile, config.join('\n'));
