@@ -114,7 +114,7 @@ function withoutFields(
   unmet: ReadonlySet<Requirement>,
 ): DocumentNode | undefined {
   const typeInfo = new TypeInfo(supergraph.schema);
-  let nothingLeft = false;
+  const left = { nothing: false };
   const filtered: DocumentNode = visit(
     document,
     visitWithTypeInfo(typeInfo, {
@@ -131,15 +131,15 @@ function withoutFields(
         },
       },
       OperationDefinition: {
-        leave(left) {
-          if (left.name?.value !== operation.name?.value) return undefined;
-          nothingLeft = left.selectionSet.selections.every((selection) => selection === typename);
+        leave(definition) {
+          if (definition.name?.value !== operation.name?.value) return undefined;
+          left.nothing = definition.selectionSet.selections.every((selection) => selection === typename);
           return undefined;
         },
       },
     }),
   );
-  return nothingLeft ? undefined : filtered;
+  return left.nothing ? undefined : filtered;
 }
 
 const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };

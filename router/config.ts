@@ -114,3 +114,8 @@ function readFlags(args: readonly string[]): {
     );
   }
 }
+
+/** Keeps @apollo/gateway, which reads this from the environment when it is constructed, from reporting to its maker. */
+export function disableApolloTelemetry(): void {
+  process.env['APOLLO_TELEMETRY_DISABLED'] = 'true';
+}

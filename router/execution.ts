@@ -1,6 +1,6 @@
 // Executes a prepared query or mutation for one viewer: coerces its variables, leaves out what the viewer may not have, runs it.
-import { getVariableValues, GraphQLError } from 'graphql';
-import type { DocumentNode, ExecutionResult } from 'graphql';
+import { getVariableValues } from 'graphql';
+import type { DocumentNode, ExecutionResult, GraphQLError } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { permit } from './auth.ts';
 import { withCode } from './errors.ts';
@@ -23,11 +23,11 @@ export function coerceVariables(
 ): CoercedVariables {
   const definitions = operation.operation.variableDefinitions ?? [];
   if (definitions.length === 0) return { ok: true, values: {} };
-  const { coerced, errors } = getVariableValues(operation.supergraph.schema, definitions, given ?? {}, {
+  const result = getVariableValues(operation.supergraph.schema, definitions, given ?? {}, {
     maxErrors: maxCoercionErrors,
   });
-  if (coerced !== undefined) return { ok: true, values: coerced };
-  return { ok: false, errors: (errors ?? []).map((error) => withCode(error, 'BAD_USER_INPUT')) };
+  if (result.coerced !== undefined) return { ok: true, values: result.coerced };
+  return { ok: false, errors: result.errors.map((error) => withCode(error, 'BAD_USER_INPUT')) };
 }
 
 /** Runs an operation. Never rejects; errors are not masked yet. */

@@ -1,7 +1,9 @@
 // Puts our executor behind Apollo Server: ApolloGateway owns the life of the supergraph, and we answer in its place.
 import type { GatewayExecutor, GatewayInterface } from '@apollo/server-gateway-interface';
-import type { ApolloGateway, SupergraphSdlUpdateFunction } from '@apollo/gateway';
+import { ApolloGateway } from '@apollo/gateway';
+import type { SupergraphSdlUpdateFunction } from '@apollo/gateway';
 import type { Logger } from '../service/log.ts';
+import { disableApolloTelemetry } from './config.ts';
 import type { Supergraph } from './supergraph.ts';
 
 /** The gateway for Apollo Server, and the supergraph that is in force. */
@@ -13,17 +15,12 @@ export interface RouterGateway {
   replace(next: Supergraph): void;
 }
 
-export async function createGateway(
-  initial: Supergraph,
-  executor: GatewayExecutor,
-  log: Logger,
-): Promise<RouterGateway> {
-  // By default @apollo/gateway reports to its maker; it reads this when it is constructed.
-  process.env['APOLLO_TELEMETRY_DISABLED'] = 'true';
-  const { ApolloGateway: Gateway } = await import('@apollo/gateway');
+export function createGateway(initial: Supergraph, executor: GatewayExecutor, log: Logger): RouterGateway {
+  // By default @apollo/gateway reports to its maker.
+  disableApolloTelemetry();
   let current = initial;
   let update: SupergraphSdlUpdateFunction | undefined;
-  const apolloGateway: ApolloGateway = new Gateway({
+  const apolloGateway = new ApolloGateway({
     logger: apolloLogger(log),
     supergraphSdl: (options) => {
       update = options.update;

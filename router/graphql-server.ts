@@ -9,7 +9,7 @@ import {
 } from '@apollo/server/plugin/disabled';
 import type { GatewayExecutor } from '@apollo/server-gateway-interface';
 import type { DocumentNode, ExecutionResult } from 'graphql';
-import { GraphQLError } from 'graphql';
+import { GraphQLError, Kind } from 'graphql';
 import { codeOf } from '../service/errors.ts';
 import type { Viewer } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
@@ -82,7 +82,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
       : { errors: variables.errors };
     return result as Awaited<ReturnType<GatewayExecutor>>;
   };
-  const { gateway, supergraph } = await createGateway(options.supergraph, execute, log);
+  const { gateway, supergraph } = createGateway(options.supergraph, execute, log);
 
   const server = new ApolloServer<ApolloContext>({
     gateway,
@@ -149,7 +149,7 @@ function preparation(deps: {
   };
 }
 
-const noDocument: DocumentNode = { kind: 'Document' as DocumentNode['kind'], definitions: [] };
+const noDocument: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
 
 function summaryOf({ contextValue, response }: GraphQLRequestContext<ApolloContext>): OperationSummary {
   const { prepared } = contextValue;

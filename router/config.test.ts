@@ -1,0 +1,32 @@
+// The router's configuration: what stops it, and what the flags stand for.
+import { describe, expect, test } from '@jest/globals';
+import { readConfig } from './config.ts';
+
+describe('the configuration', () => {
+  test('needs keys, unless authentication is off', () => {
+    expect(() => readConfig({}, [])).toThrow(/AUTH_JWKS is not set \(.*JWKS/);
+    expect(readConfig({ AUTH_MODE: 'off' }, [])).toMatchObject({ ROUTER_PORT: 4000, AUTH_MODE: 'off' });
+  });
+
+  test('takes flags before variables', () => {
+    const env = { AUTH_MODE: 'off', ROUTER_PORT: '1', SUPERGRAPH_FILE: 'a' };
+    expect(readConfig(env, ['--port', '2', '--supergraph', 'b'])).toMatchObject({
+      ROUTER_PORT: 2,
+      SUPERGRAPH_FILE: 'b',
+    });
+    expect(() => readConfig(env, ['--prot', '2'])).toThrow(/--prot[\s\S]*Usage/);
+  });
+
+  test('collects the addresses of subgraphs', () => {
+    const env = { AUTH_MODE: 'off', SUBGRAPH_URL_A: 'http://a', SUBGRAPH_URL_B_C: 'http://b', SUBGRAPH_URL_D: '' };
+    expect(readConfig(env, []).subgraphUrls).toEqual({ A: 'http://a', B_C: 'http://b' });
+    expect(() => readConfig({ ...env, SUBGRAPH_URL_A: 'a' }, [])).toThrow(/SUBGRAPH_URL_A is no URL: a/);
+  });
+
+  test('names every problem with its meaning', () => {
+    const env = { AUTH_MODE: 'maybe', ROUTER_PORT: 'x', LIMIT_DEPTH: '0' };
+    expect(() => readConfig(env, [])).toThrow(
+      /ROUTER_PORT must be[\s\S]*AUTH_MODE must be jwks or off[\s\S]*LIMIT_DEPTH must be at least 1/,
+    );
+  });
+});
