@@ -15,17 +15,25 @@ export interface Broker {
   isConnected(): boolean;
   /** Calls `listener` on each connection, the first one included; returns how to stop. */
   onConnect(listener: (connection: NatsConnection) => void): () => void;
+  /** Calls `listener` on each loss of the connection; returns how to stop. What was sent and not answered may be lost. */
+  onDisconnect(listener: () => void): () => void;
   close(): Promise<void>;
 }
 
-/** Connects in the background. `servers` is comma-separated; `name` shows in the broker's monitoring. */
+/**
+ * Connects in the background. An address that is none throws at once.
+ * @param options.servers comma-separated; user and password may stand in the first that has any: `nats://user:password@host:4222`.
+ * @param options.name shows in the broker's monitoring, and replies come below `_INBOX.<name>`, which nobody else needs to read.
+ */
 export function connectBroker(options: {
   readonly servers: string;
   readonly name: string;
   readonly log: Logger;
 }): Broker {
   const { log } = options;
+  const servers = readServers(options.servers);
   const listeners = new Set<(connection: NatsConnection) => void>();
+  const lossListeners = new Set<() => void>();
   let current: NatsConnection | undefined;
   let connected = false;
   let closing = false;
@@ -36,8 +44,9 @@ export function connectBroker(options: {
 
   const connection = (async (): Promise<NatsConnection> => {
     const established = await connect({
-      servers: options.servers.split(','),
+      ...servers,
       name: options.name,
+      inboxPrefix: `_INBOX.${options.name}`,
       waitOnFirstConnect: true,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
@@ -55,6 +64,7 @@ export function connectBroker(options: {
         if (status.type === Events.Disconnect) {
           connected = false;
           log.warn('broker disconnected');
+          for (const listener of lossListeners) listener();
         } else if (status.type === Events.Reconnect) {
           log.info('broker reconnected');
           announce(established);
@@ -76,11 +86,27 @@ export function connectBroker(options: {
       if (connected && current !== undefined) listener(current);
       return () => listeners.delete(listener);
     },
+    onDisconnect(listener) {
+      lossListeners.add(listener);
+      return () => lossListeners.delete(listener);
+    },
     async close() {
       closing = true;
       connected = false;
       await current?.close();
     },
+  };
+}
+
+/** The client takes credentials beside the addresses, not inside them. */
+function readServers(text: string): { servers: string[]; user?: string; pass?: string } {
+  const urls = text.split(',').map((server) => new URL(server.includes('://') ? server : `nats://${server}`));
+  const credentials = urls.find(({ username }) => username !== '');
+  return {
+    servers: urls.map(({ host }) => host),
+    ...(credentials === undefined
+      ? {}
+      : { user: decodeURIComponent(credentials.username), pass: decodeURIComponent(credentials.password) }),
   };
 }
 
