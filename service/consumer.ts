@@ -56,6 +56,7 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
 
   const run = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
+      let pauseMs = 0;
       try {
         const connection = await Promise.race([broker.connection, aborted(stopping.signal)]);
         if (connection === undefined) return;
@@ -64,8 +65,9 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
       } catch (error) {
         // A stream that its owner has not made yet is the ordinary case at first start.
         if (!isNotFound(error)) log.warn({ error, durable }, 'consumer broke off; it will start again');
+        pauseMs = 500;
       }
-      await delay(500, undefined, { signal: stopping.signal }).catch(() => undefined);
+      await delay(pauseMs, undefined, { signal: stopping.signal }).catch(() => undefined);
     }
   };
 
@@ -154,8 +156,11 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
     }
   };
 
+  // The broker may have come back with a shorter stream or without the durable: look again before going on.
+  const stopConnect = broker.onConnect(() => void messages?.close());
   const running = run();
   return async () => {
+    stopConnect();
     stopping.abort();
     await messages?.close();
     await running;

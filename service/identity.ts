@@ -33,6 +33,12 @@ export type VerifyIdentity = (authorization: string | undefined) => Promise<View
 /** How many verified tokens are remembered, so that a busy client costs one signature check and not one a request. */
 const rememberedTokens = 10_000;
 const maxTokenLength = 8_192;
+/** What jose says when the key set is at fault: no answer in time, an answer other than 200, no key set. */
+const keysUnreadable: ReadonlySet<string> = new Set([
+  joseErrors.JWKSTimeout.code,
+  joseErrors.JWKSInvalid.code,
+  joseErrors.JOSEError.code,
+]);
 
 export function createIdentityVerifier(options: IdentityOptions): VerifyIdentity {
   const keys = /^https?:/.test(options.jwks) ? createRemoteJWKSet(new URL(options.jwks)) : fileKeySet(options.jwks);
@@ -73,7 +79,7 @@ export function createIdentityVerifier(options: IdentityOptions): VerifyIdentity
     } catch (error) {
       if (error instanceof CodedError) throw error;
       if (error instanceof joseErrors.JWTExpired) throw new CodedError('UNAUTHENTICATED', 'The token has expired.');
-      if (error instanceof joseErrors.JWKSTimeout || !(error instanceof joseErrors.JOSEError)) {
+      if (!(error instanceof joseErrors.JOSEError) || keysUnreadable.has(error.code)) {
         throw new CodedError(
           'SERVICE_UNAVAILABLE',
           'The keys that tokens are checked against cannot be read.',

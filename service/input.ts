@@ -16,8 +16,18 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, value: unkn
   throw new CodedError('BAD_USER_INPUT', `${argument}: ${issue?.message ?? 'not valid'}`, { argument });
 }
 
-/** The ids of this graph are UUIDs. */
-export const idInput = z.uuid('must be an id of this graph (a UUID)');
+/** The ids of this graph are UUIDs; the rows have them in lower case. */
+export const idInput = z.uuid('must be an id of this graph (a UUID)').toLowerCase();
+
+/** A text of `min` to `max` characters that PostgreSQL can store. */
+export const textInput = (min: number, max: number) => {
+  const length = `must be ${min === 0 ? 'up' : min} to ${max} characters`;
+  return z
+    .string()
+    .min(min, length)
+    .max(max, length)
+    .regex(/^[^\0]*$/, 'must not contain the character U+0000');
+};
 
 /** Output only: RFC 3339 in UTC with milliseconds. */
 export const DateTime = new GraphQLScalarType({

@@ -117,11 +117,22 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
     if (batch.length === 0) return 0;
     const leaseEnds = Date.now() + leaseMs;
     const published = new Map<number, number>();
-    const failed = await publishInOrder(connection.jetstream(), batch, leaseEnds, (message, streamSeq) => {
-      published.set(message.seq, streamSeq);
-      metrics.published.inc({ stream });
-      metrics.delay.observe({ stream }, (Date.now() - message.createdAt.getTime()) / 1000);
-    });
+    // Whatever is on its way when the connection breaks is sent again at once, instead of waiting for its time-out.
+    const { promise: connectionLost, reject } = Promise.withResolvers<never>();
+    connectionLost.catch(() => undefined);
+    const stopWatching = broker.onDisconnect(() => reject(new Error('the connection to the broker was lost')));
+    const failed = await publishInOrder(
+      connection.jetstream(),
+      batch,
+      leaseEnds,
+      connectionLost,
+      (message, streamSeq) => {
+        published.set(message.seq, streamSeq);
+        metrics.published.inc({ stream });
+        metrics.delay.observe({ stream }, (Date.now() - message.createdAt.getTime()) / 1000);
+      },
+    );
+    stopWatching();
     await settle(database, batch, published);
     if (failed !== undefined) throw failed;
     return batch.length;
@@ -177,6 +188,7 @@ async function publishInOrder(
   jetstream: JetStreamClient,
   batch: readonly PendingMessage[],
   leaseEnds: number,
+  connectionLost: Promise<never>,
   onPublished: (message: PendingMessage, streamSeq: number) => void,
 ): Promise<unknown> {
   let failure: unknown;
@@ -192,11 +204,12 @@ async function publishInOrder(
         }
         const results = await Promise.allSettled(
           sameVersion.map(async (message) => {
-            const ack = await jetstream.publish(message.subject, message.payload, {
+            const published = jetstream.publish(message.subject, message.payload, {
               msgID: message.id,
               timeout: publishTimeoutMs,
               headers: toNatsHeaders(message.headers),
             });
+            const ack = await Promise.race([published, connectionLost]);
             onPublished(message, ack.seq);
           }),
         );

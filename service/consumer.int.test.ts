@@ -1,0 +1,217 @@
+// Consumers over real PostgreSQL and NATS: G2 (an effect once, however often delivered), G3 (in order for each aggregate), G6
+// (poison is parked and the others go on), and starting again whatever broke off.
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { defineEntity, p } from '@mikro-orm/core';
+import { Migration } from '@mikro-orm/migrations';
+import { cp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { eventually, startInfrastructure } from '../dev/testing.ts';
+import type { Infrastructure } from '../dev/testing.ts';
+import { cloudEventHeaders } from './cloudevent.ts';
+import { startConsumer } from './consumer.ts';
+import type { Handlers, Incoming } from './consumer.ts';
+import { openDatabase } from './database.ts';
+import type { Database } from './database.ts';
+import { CodedError } from './errors.ts';
+import { messagingTables } from './messaging-tables.ts';
+import { connectBroker, ensureStream, toNatsHeaders } from './nats.ts';
+import type { Broker } from './nats.ts';
+import { createMetrics } from './telemetry.ts';
+
+const Effect = defineEntity({
+  name: 'Effect',
+  tableName: 'effect',
+  properties: { seq: p.integer().primary().autoincrement(), orderId: p.string(), version: p.integer() },
+});
+
+class Tables extends Migration {
+  override up(): void {
+    for (const statement of messagingTables) this.addSql(statement);
+    this.addSql('create table effect (seq serial primary key, order_id varchar(100) not null, version int not null)');
+  }
+}
+
+const log = pino({ level: 'silent' });
+const streamSettings = { replicas: 1, maxAgeHours: 1 };
+let infrastructure: Infrastructure;
+let database: Database;
+let broker: Broker;
+const cleanups: (() => Promise<void>)[] = [];
+
+beforeAll(async () => {
+  infrastructure = await startInfrastructure();
+  database = await openDatabase({
+    url: await infrastructure.postgres.createDatabase('consumer'),
+    poolSize: 10,
+    entities: [Effect],
+    migrations: [{ name: 'tables', class: Tables }],
+  });
+  await database.migrate();
+  broker = connectBroker({ servers: infrastructure.nats.url, name: 'test', log });
+  await broker.connection;
+});
+
+afterEach(async () => {
+  await Promise.all(cleanups.splice(0).map((close) => close()));
+  const manager = await (await broker.connection).jetstreamManager();
+  for (const stream of ['PAYMENT', 'DEAD_LETTER']) await manager.streams.delete(stream).catch(() => undefined);
+  await database.read().nativeDelete(Effect, {});
+});
+
+afterAll(async () => {
+  await broker.close();
+  await database.close();
+  await infrastructure.close();
+});
+
+const makeStream = async (): Promise<void> => {
+  await ensureStream(await (await broker.connection).jetstreamManager(), 'PAYMENT', streamSettings);
+};
+
+/** Publishes `payment.declined` of an order; `messageId` other than the event's makes the broker store it once more. */
+async function publish(orderId: string, version: number, id: string, messageId = id, payload?: string): Promise<void> {
+  const data = { orderId, customerId: 'alice', paymentId: 'p', reason: 'no', declinedAt: new Date().toISOString() };
+  const meta = { id, source: 'payment', time: data.declinedAt, aggregateId: orderId, version, traceparent: undefined };
+  const connection = await broker.connection;
+  const headers = toNatsHeaders(cloudEventHeaders('payment.declined', meta));
+  const options = { msgID: messageId, headers, timeout: 500 };
+  // Again while the broker is coming back; the message id keeps it from being stored twice.
+  await eventually(() =>
+    connection
+      .jetstream()
+      .publish(`payment.declined.${orderId}`, payload ?? JSON.stringify(data), options)
+      .then(
+        () => true,
+        () => false,
+      ),
+  );
+}
+
+function consume(handle: Handlers['payment.declined'], concurrency = 8): void {
+  const options = { broker, streamSettings, concurrency, log, metrics: createMetrics('test') };
+  const stop = startConsumer(
+    { stream: 'PAYMENT', durable: 'test', on: { 'payment.declined': handle ?? recordEffect } },
+    options,
+  );
+  cleanups.push(stop);
+}
+
+const recordEffect = async ({ data, version, inbox }: Incoming<'payment.declined'>): Promise<void> => {
+  await database.transaction(async (em) => {
+    em.create(Effect, { orderId: data.orderId, version }, { persist: true });
+    await em.flush();
+  }, inbox);
+};
+
+const effects = async (): Promise<string[]> =>
+  (await database.read().find(Effect, {}, { orderBy: { seq: 'asc' } })).map(
+    (row) => `${row.orderId}:${String(row.version)}`,
+  );
+
+const settled = async (): Promise<boolean> => {
+  const manager = await (await broker.connection).jetstreamManager();
+  const info = await manager.consumers.info('PAYMENT', 'test').catch(() => undefined);
+  return info?.num_pending === 0 && info.num_ack_pending === 0;
+};
+
+test('G2: an event takes effect once, however often it is delivered, also past the duplicate window of the broker', async () => {
+  await makeStream();
+  for (let copy = 0; copy < 5; copy += 1) await publish('a', 1, 'event-1', `copy-${String(copy)}`);
+  await publish('a', 2, 'event-2');
+  consume(recordEffect);
+  consume(recordEffect);
+  await eventually(settled);
+  expect(await effects()).toEqual(['a:1', 'a:2']);
+});
+
+test('G3: events of one order are handled one after the other, those of different orders side by side', async () => {
+  await makeStream();
+  for (let version = 1; version <= 5; version += 1) {
+    for (const order of ['a', 'b', 'c', 'd']) await publish(order, version, `${order}-${String(version)}`);
+  }
+  let active = 0;
+  let most = 0;
+  const busy = new Set<string>();
+  consume(async (event) => {
+    expect(busy.has(event.data.orderId)).toBe(false);
+    busy.add(event.data.orderId);
+    active += 1;
+    most = Math.max(most, active);
+    await recordEffect(event);
+    active -= 1;
+    busy.delete(event.data.orderId);
+  });
+  await eventually(settled);
+  const byOrder = Map.groupBy(await effects(), (entry) => entry.split(':')[0]);
+  for (const [order, entries] of byOrder)
+    expect(entries).toEqual([1, 2, 3, 4, 5].map((v) => `${String(order)}:${String(v)}`));
+  expect(byOrder.size).toBe(4);
+  expect(most).toBeGreaterThan(1);
+});
+
+test('G6: poison is parked with its payload and reason, and the others go on', async () => {
+  await makeStream();
+  await publish('a', 1, 'event-3', 'event-3', '{"orderId": 7}');
+  await publish('b', 1, 'event-4', 'event-4', 'not JSON');
+  await publish('c', 1, 'event-5');
+  consume(recordEffect);
+  await eventually(settled);
+  expect(await effects()).toEqual(['c:1']);
+  const manager = await (await broker.connection).jetstreamManager();
+  const first = await manager.streams.getMessage('DEAD_LETTER', { seq: 1 });
+  expect(first.subject).toBe('dead-letter.test');
+  expect(first.string()).toBe('{"orderId": 7}');
+  expect(first.header.get('dead-letter-code')).toBe('MESSAGE_INVALID');
+  expect(first.header.get('dead-letter-reason')).toContain('customerId');
+  expect(first.header.get('dead-letter-subject')).toBe('payment.declined.a');
+  expect((await manager.streams.info('DEAD_LETTER')).state.messages).toBe(2);
+});
+
+test('what fails for now is tried again until it succeeds', async () => {
+  await makeStream();
+  await publish('a', 1, 'event-6');
+  let attempts = 0;
+  consume(async (event) => {
+    attempts += 1;
+    if (attempts < 3) throw new CodedError('CARD_PROCESSOR_UNAVAILABLE');
+    await recordEffect(event);
+  });
+  await eventually(settled);
+  expect(attempts).toBe(3);
+  expect(await effects()).toEqual(['a:1']);
+});
+
+test('a consumer may start before its stream, and lives through the loss of stream and durable', async () => {
+  consume(recordEffect);
+  await makeStream();
+  await publish('a', 1, 'event-7');
+  await eventually(async () => (await effects()).length === 1);
+  const manager = await (await broker.connection).jetstreamManager();
+  await manager.streams.delete('PAYMENT');
+  await makeStream();
+  await publish('a', 2, 'event-8');
+  await eventually(async () => (await effects()).length === 2);
+  expect(await effects()).toEqual(['a:1', 'a:2']);
+});
+
+test('a consumer that is ahead of a stream which lost its end is made anew, and misses nothing that takes its place', async () => {
+  const { nats } = infrastructure;
+  const messages = join(nats.storeDir, 'jetstream', '$G', 'streams', 'PAYMENT', 'msgs');
+  const saved = join(infrastructure.folder, 'saved');
+  await makeStream();
+  for (let version = 1; version <= 3; version += 1) await publish('a', version, `event-1${String(version)}`);
+  await nats.process.stop();
+  await cp(messages, saved, { recursive: true });
+  await nats.process.start();
+  consume(recordEffect);
+  for (let version = 4; version <= 6; version += 1) await publish('a', version, `event-1${String(version)}`);
+  await eventually(async () => (await effects()).length === 6);
+  await nats.process.stop();
+  await rm(messages, { recursive: true });
+  await cp(saved, messages, { recursive: true });
+  await nats.process.start();
+  await publish('a', 7, 'event-17');
+  await eventually(async () => (await effects()).length === 7);
+  expect((await effects()).at(-1)).toBe('a:7');
+});
