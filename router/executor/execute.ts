@@ -1,6 +1,11 @@
 // Runs a compiled operation: asks the subgraphs as its plan says and shapes their answers into the client's response.
-import type { ExecutionResult } from 'graphql';
+import type { ExecutionResult, GraphQLError } from 'graphql';
+import type { DataObject } from './data.ts';
+import { errorsOf } from './failures.ts';
 import type { CompiledOperation } from './operation.ts';
+import { compilePlan } from './plan.ts';
+import { textOfRejection, toGraphQLError, type Run } from './run.ts';
+import type { Shapes } from './shapes.ts';
 
 /** One request to one subgraph. */
 export interface SubgraphRequest {
@@ -28,31 +33,89 @@ export interface SubgraphResponse {
 /** Asks a subgraph. Rejects with CodedError when it cannot be reached. The answer belongs to the executor, which may change it. */
 export type SubgraphFetch<Context> = (request: SubgraphRequest, context: Context) => Promise<SubgraphResponse>;
 
-/** Executes a query or a mutation; `variables` are already coerced. Never rejects: what fails is told in `errors`. */
+/**
+ * Executes a query or a mutation; `variables` are already coerced. Never rejects: what fails is told in `errors`.
+ * @param known errors that were told before, such as those of refused fields. They come first, and explain nulls.
+ */
 export function executeOperation<Context>(
-  _operation: CompiledOperation,
-  _variables: Readonly<Record<string, unknown>>,
-  _fetch: SubgraphFetch<Context>,
-  _context: Context,
+  operation: CompiledOperation,
+  variables: Readonly<Record<string, unknown>>,
+  fetch: SubgraphFetch<Context>,
+  context: Context,
+  known: readonly GraphQLError[] = [],
 ): Promise<ExecutionResult> {
-  throw new Error('not implemented yet');
+  return execute(operation, newRun({}, variables, fetch, context), known);
 }
 
 /**
- * Completes one event of a subscription. `event` answers the plan's primary fetch, as `{ <response key of the root field>: payload }`
- * with the plain payload (field names, not aliases); it is only read. Never rejects.
+ * Completes one event of a subscription; `variables` are already coerced. Asks nothing when the event covers the
+ * selection. Never rejects.
+ * @param event `{ <response key of the root field>: payload }` with the plain payload (field names, not aliases). It is
+ * only read: many executions may share it.
+ * @param known as of `executeOperation`.
  */
 export function executeEvent<Context>(
-  _operation: CompiledOperation,
-  _variables: Readonly<Record<string, unknown>>,
-  _event: Readonly<Record<string, unknown>>,
-  _fetch: SubgraphFetch<Context>,
-  _context: Context,
+  operation: CompiledOperation,
+  variables: Readonly<Record<string, unknown>>,
+  event: Readonly<Record<string, unknown>>,
+  fetch: SubgraphFetch<Context>,
+  context: Context,
+  known: readonly GraphQLError[] = [],
 ): Promise<ExecutionResult> {
-  throw new Error('not implemented yet');
+  try {
+    const [payload = null] = Object.values(event);
+    const { answer, step } = compilePlan(operation.supergraph, operation.plan);
+    if (step) return execute(operation, newRun(answer?.(payload) ?? {}, variables, fetch, context), known);
+    // What the event covers is shaped from the payload as it is, without a copy in between.
+    const data = operation.rootField === undefined ? {} : { [operation.rootField]: payload };
+    return Promise.resolve(respond(operation.eventShapes, newRun(data, variables, fetch, context), known));
+  } catch (error) {
+    return Promise.resolve(brokenResult(error, known));
+  }
 }
 
-/** Whether completing an event of this subscription (or answering this query) asks any subgraph. */
-export function needsFetch(_operation: CompiledOperation): boolean {
-  throw new Error('not implemented yet');
+/** Whether answering this query or mutation, or completing an event of this subscription, asks any subgraph. */
+export function needsFetch(operation: CompiledOperation): boolean {
+  return compilePlan(operation.supergraph, operation.plan).step !== undefined;
+}
+
+function execute<Context>(
+  operation: CompiledOperation,
+  run: Run<Context>,
+  known: readonly GraphQLError[],
+): Promise<ExecutionResult> {
+  try {
+    const pending = compilePlan(operation.supergraph, operation.plan).step?.(run);
+    if (!pending) return Promise.resolve(respond(operation.shapes, run, known));
+    return pending
+      .then(() => respond(operation.shapes, run, known))
+      .catch((error: unknown) => brokenResult(error, known));
+  } catch (error) {
+    return Promise.resolve(brokenResult(error, known));
+  }
+}
+
+function respond<Context>(shapes: Shapes, run: Run<Context>, known: readonly GraphQLError[]): ExecutionResult {
+  const shaper = shapes.for(run.variables);
+  if (run.errors.length === 0 && run.failures.length === 0) {
+    const data = shaper.quickly(run.data);
+    if (data) return known.length > 0 ? { errors: known, data } : { data };
+  }
+  const shaped = shaper.exactly(run.data, run.variables);
+  const errors = errorsOf(run, shaped, known);
+  return errors.length > 0 ? { errors, data: shaped.data } : { data: shaped.data };
+}
+
+/** Our own fault, or data that nobody thought of: told as an error like any other. */
+function brokenResult(error: unknown, known: readonly GraphQLError[]): ExecutionResult {
+  return { errors: [...known, toGraphQLError(textOfRejection(error), undefined)], data: null };
+}
+
+function newRun<Context>(
+  data: DataObject,
+  variables: Readonly<Record<string, unknown>>,
+  fetch: SubgraphFetch<Context>,
+  context: Context,
+): Run<Context> {
+  return { data, variables, fetch, context, errors: [], failures: [], isHalted: false };
 }

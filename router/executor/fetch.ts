@@ -1,0 +1,219 @@
+// The Fetch nodes of a plan: what is asked for which objects of the tree, and how the answer is merged into it.
+import type { FetchNode } from '@apollo/query-planner';
+import { copy, isDataObject, merge, type DataObject } from './data.ts';
+import type { SubgraphRequest, SubgraphResponse } from './execute.ts';
+import { recordErrors } from './failures.ts';
+import { collect, locate, type CompiledPath } from './path.ts';
+import { compileRepresentation, representationKey, type RepresentationBuilder } from './representation.ts';
+import { applyRewrites, readContext } from './rewrite.ts';
+import { textOfBadAnswer, textOfRejection, type ErrorText, type FetchInfo, type Run, type Step } from './run.ts';
+import { keysOfFetch } from './selection-keys.ts';
+import type { TypeIndex } from './types.ts';
+
+/** What is known of a fetch from its place in the plan. */
+export interface FetchPlace {
+  readonly path: CompiledPath;
+  readonly types: TypeIndex;
+  /** Whether other fetches of the plan write below the objects of this one: then no two objects may share a part. */
+  readonly isWrittenBelow: boolean;
+  /** The keys of a mutation's root fields that must not be null; without one of them the mutation has no result. */
+  readonly nonNullKeys: readonly string[];
+}
+
+interface CompiledFetch extends FetchInfo {
+  readonly node: FetchNode;
+  readonly place: FetchPlace;
+  readonly variableNames: readonly string[];
+}
+
+/** The objects that one request is about, and what is sent for them. */
+interface Batch {
+  readonly representations: DataObject[];
+  readonly objects: DataObject[];
+  /** For each object, which representation it is. A representation is first used in the order of the list. */
+  readonly indexes: number[];
+}
+
+/** Compiles a fetch, whether of root fields or of entities. */
+export function compileFetch(node: FetchNode, place: FetchPlace): Step {
+  const fetch: CompiledFetch = {
+    node,
+    place,
+    path: place.path,
+    isEntityFetch: node.requires !== undefined,
+    keys: keysOfFetch(node),
+    aliases: aliasesOf(node),
+    variableNames: node.variableUsages ?? [],
+  };
+  if (!node.requires) return (run) => fetchRoot(run, fetch);
+  const build = compileRepresentation(node.requires, place.types);
+  if (node.contextRewrites) return (run) => fetchWithContext(run, fetch, build);
+  return (run) => {
+    const batch = batchOf(run, fetch, build, collect(run.data, fetch.path));
+    return batch && fetchEntities(run, fetch, batch, {});
+  };
+}
+
+function fetchRoot<Context>(run: Run<Context>, fetch: CompiledFetch): Promise<void> | undefined {
+  const objects = fetch.path.length === 0 ? [run.data] : collect(run.data, fetch.path);
+  if (objects.length === 0) return undefined;
+  return ask(run, fetch, variablesOf(run, fetch), objects, (response) => {
+    const { data } = response;
+    if (data) {
+      if (fetch.node.outputRewrites) applyRewrites(fetch.node.outputRewrites, data, fetch.place.types);
+      objects.forEach((object, index) => {
+        merge(object, index > 0 ? copy(data) : data, fetch.place.types.objectTypes);
+      });
+    }
+    recordErrors(run, fetch, response, () => objects);
+    if (!data && !response.errors?.length) fail(run, fetch, objects, textOfBadAnswer('An answer has no data.'));
+    run.isHalted ||= fetch.place.nonNullKeys.some((key) => (data?.[key] ?? null) === null);
+  });
+}
+
+function fetchEntities<Context>(
+  run: Run<Context>,
+  fetch: CompiledFetch,
+  batch: Batch,
+  contextVariables: DataObject,
+): Promise<void> {
+  const { representations, objects, indexes } = batch;
+  const variables = { ...variablesOf(run, fetch), ...contextVariables, representations };
+  return ask(run, fetch, variables, objects, (response) => {
+    const entities = response.data?.['_entities'];
+    const isWhole = Array.isArray(entities) && entities.length === representations.length;
+    if (isWhole) mergeEntities(fetch, batch, entities);
+    recordErrors(run, fetch, response, (index) =>
+      index === undefined ? objects : objects.filter((_, at) => indexes[at] === index),
+    );
+    if (!isWhole && !response.errors?.length) {
+      fail(run, fetch, objects, textOfBadAnswer('An answer has not one entity for each representation.'));
+    }
+  });
+}
+
+function mergeEntities(fetch: CompiledFetch, { objects, indexes }: Batch, entities: readonly unknown[]): void {
+  const { isWrittenBelow, types } = fetch.place;
+  const rewrites = fetch.node.outputRewrites;
+  let used = 0;
+  for (let at = 0; at < objects.length; at++) {
+    const index = indexes[at] as number;
+    const object = objects[at] as DataObject;
+    const entity = entities[index];
+    const isFirstUse = index === used;
+    if (isFirstUse) used++;
+    if (!isDataObject(entity)) continue;
+    if (isFirstUse && rewrites) {
+      entity['__typename'] ??= object['__typename'];
+      applyRewrites(rewrites, entity, types);
+    }
+    merge(object, isWrittenBelow && !isFirstUse ? copy(entity) : entity, types.objectTypes);
+  }
+}
+
+/** One request for each set of values that the entities take from around them. */
+function fetchWithContext<Context>(
+  run: Run<Context>,
+  fetch: CompiledFetch,
+  build: RepresentationBuilder,
+): Promise<void> | undefined {
+  const groups = new Map<string, { readonly variables: DataObject; readonly objects: DataObject[] }>();
+  for (const place of locate(run.data, fetch.path)) {
+    const variables = readContext(fetch.node.contextRewrites ?? [], place, fetch.place.types);
+    const key = JSON.stringify(variables);
+    const group = groups.get(key);
+    if (group) group.objects.push(place.object);
+    else groups.set(key, { variables, objects: [place.object] });
+  }
+  const requests = [...groups.values()].flatMap(({ variables, objects }) => {
+    const batch = batchOf(run, fetch, build, objects);
+    return batch ? [fetchEntities(run, fetch, batch, variables)] : [];
+  });
+  return requests.length > 1 ? Promise.all(requests).then(() => undefined) : requests[0];
+}
+
+/** The distinct representations of objects; undefined when there are none. */
+function batchOf<Context>(
+  run: Run<Context>,
+  fetch: CompiledFetch,
+  build: RepresentationBuilder,
+  found: readonly DataObject[],
+): Batch | undefined {
+  const representations: DataObject[] = [];
+  const objects: DataObject[] = [];
+  const indexes: number[] = [];
+  const known = new Map<string, number>();
+  const incomplete: DataObject[] = [];
+  const rewrites = fetch.node.inputRewrites;
+  for (const object of found) {
+    const representation = build(object);
+    if (representation === undefined) {
+      incomplete.push(object);
+      continue;
+    }
+    if (rewrites) applyRewrites(rewrites, representation, fetch.place.types);
+    let index: number | undefined;
+    if (found.length > 1) {
+      const key = representationKey(representation);
+      index = known.get(key);
+      if (index === undefined) known.set(key, representations.length);
+    }
+    if (index === undefined) {
+      index = representations.length;
+      representations.push(representation);
+    }
+    objects.push(object);
+    indexes.push(index);
+  }
+  const cause = incomplete.length > 0 ? (run.failures.at(-1)?.error ?? run.errors.at(-1)) : undefined;
+  if (cause) run.failures.push({ error: cause, fetch, objects: incomplete, isConsequence: true });
+  return objects.length > 0 ? { representations, objects, indexes } : undefined;
+}
+
+function ask<Context>(
+  run: Run<Context>,
+  fetch: CompiledFetch,
+  variables: Readonly<Record<string, unknown>>,
+  objects: readonly DataObject[],
+  take: (response: SubgraphResponse) => void,
+): Promise<void> {
+  const { node } = fetch;
+  const request: SubgraphRequest = {
+    subgraph: node.serviceName,
+    query: node.operation,
+    operationName: node.operationName,
+    variables,
+    kind: node.operationKind === 'mutation' ? 'mutation' : 'query',
+  };
+  const refuse = (error: unknown): void => {
+    fail(run, fetch, objects, textOfRejection(error));
+    run.isHalted ||= fetch.place.nonNullKeys.length > 0;
+  };
+  try {
+    return run.fetch(request, run.context).then(take).catch(refuse);
+  } catch (error) {
+    refuse(error);
+    return Promise.resolve();
+  }
+}
+
+function fail<Context>(run: Run<Context>, fetch: FetchInfo, objects: readonly DataObject[], error: ErrorText): void {
+  run.failures.push({ error, fetch, objects, isConsequence: false });
+}
+
+function variablesOf<Context>(run: Run<Context>, fetch: CompiledFetch): DataObject {
+  const variables: DataObject = {};
+  for (const name of fetch.variableNames) {
+    if (Object.hasOwn(run.variables, name) && run.variables[name] !== undefined) variables[name] = run.variables[name];
+  }
+  return variables;
+}
+
+function aliasesOf(node: FetchNode): ReadonlyMap<string, string> {
+  const aliases = new Map<string, string>();
+  for (const rewrite of node.outputRewrites ?? []) {
+    const alias = rewrite.path.at(-1);
+    if (rewrite.kind === 'KeyRenamer' && alias !== undefined) aliases.set(alias, rewrite.renameKeyTo);
+  }
+  return aliases;
+}
