@@ -18,7 +18,7 @@ describe('parseInput', () => {
     expect(parse).toThrow(
       expect.objectContaining({
         extensions: { code: 'BAD_USER_INPUT', argument: 'input.items.1.quantity' },
-      }) as unknown as Error,
+      }),
     );
   });
 });
