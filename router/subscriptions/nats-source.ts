@@ -1,0 +1,261 @@
+// The message streams of the engine, read from NATS: plain subscriptions on what the streams republish, and reads by sequence.
+// Nothing here makes a JetStream consumer, so nothing on the broker's disk or in its API grows with the number of clients.
+import type { Msg, MsgHdrs, NatsConnection, StreamInfo, Subscription } from 'nats';
+import { CodedError } from '../../service/errors.ts';
+import type { Logger } from '../../service/log.ts';
+import type { Broker } from '../../service/nats.ts';
+import type { Source, StreamMessage, StreamState, Watch } from './source.ts';
+
+const requestTimeoutMs = 5_000;
+
+interface KnownStream {
+  readonly info: StreamInfo;
+  /** Where a subject of the stream is republished; throws when it is not. */
+  readonly liveSubject: (subject: string) => string;
+  /** A read from a replica may be behind what was already republished; then the leader is asked. */
+  readonly replicated: boolean;
+}
+
+interface SharedWatch {
+  readonly subscription: Subscription;
+  readonly listeners: Set<(message: StreamMessage) => void>;
+}
+
+/** Reads streams of `broker`. Close the watches; the connection stays the caller's. */
+export function createNatsSource(broker: Broker, log: Logger): Source {
+  const streams = new Map<string, KnownStream>();
+  const watches = new Map<string, SharedWatch>();
+  const describeTogether = sharedQuestion<KnownStream>(askForStream);
+  const flushTogether = sharedQuestion<void>(async () => inTime((await connected()).flush()));
+
+  async function connected(): Promise<NatsConnection> {
+    if (!broker.isConnected()) throw new CodedError('SERVICE_UNAVAILABLE');
+    return broker.connection;
+  }
+
+  async function askForStream(stream: string): Promise<KnownStream> {
+    const answer = await request(await connected(), `$JS.API.STREAM.INFO.${stream}`, '');
+    const info = answer.json<StreamInfo & { error?: { description?: string } }>();
+    if (info.error !== undefined) {
+      log.warn({ stream, error: info.error }, 'the stream of an event field cannot be read');
+      throw new CodedError('SERVICE_UNAVAILABLE');
+    }
+    const known = { info, liveSubject: republished(info), replicated: info.config.num_replicas > 1 };
+    streams.set(stream, known);
+    return known;
+  }
+
+  /** One stored message by `last_by_subj` or `next_by_subj`. */
+  async function read(
+    stream: string,
+    query: { last_by_subj: string } | { seq: number; next_by_subj: string },
+  ): Promise<StreamMessage | undefined> {
+    const connection = await connected();
+    const { replicated } = streams.get(stream) ?? (await describeTogether(stream));
+    if (replicated) {
+      const answer = await request(connection, `$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify(query));
+      return readStored(answer);
+    }
+    const answer = await request(connection, `$JS.API.DIRECT.GET.${stream}`, JSON.stringify(query));
+    const code = answer.headers?.code ?? 0;
+    if (code === 404) return undefined;
+    if (code >= 300 || answer.headers === undefined) {
+      throw new CodedError(
+        'SERVICE_UNAVAILABLE',
+        undefined,
+        {},
+        new Error(`direct get: ${answer.headers?.description}`),
+      );
+    }
+    return messageOf(answer.headers, answer.data, undefined);
+  }
+
+  return {
+    isConnected: () => broker.isConnected(),
+
+    async describe(stream): Promise<StreamState> {
+      const { info } = await describeTogether(stream);
+      return {
+        identity: `${info.config.name} ${info.created}`,
+        firstSequence: info.state.first_seq,
+        lastSequence: info.state.last_seq,
+      };
+    },
+
+    async watch(stream, subject, deliver): Promise<Watch> {
+      const connection = await connected();
+      const { liveSubject } = streams.get(stream) ?? (await describeTogether(stream));
+      const live = liveSubject(subject);
+      let shared = watches.get(live);
+      if (shared === undefined) {
+        const listeners = new Set([deliver]);
+        const subscription = connection.subscribe(live, {
+          callback(error, message) {
+            if (error !== null) return log.warn({ error, subject: live }, 'a live subscription was refused');
+            const received = readLive(message);
+            if (received === undefined)
+              return log.error({ subject: message.subject }, 'a message is not a republished one');
+            for (const listener of listeners) listener(received);
+          },
+        });
+        shared = { subscription, listeners };
+        watches.set(live, shared);
+      } else {
+        shared.listeners.add(deliver);
+      }
+      const close = (): void => {
+        shared.listeners.delete(deliver);
+        if (shared.listeners.size > 0 || watches.get(live) !== shared) return;
+        watches.delete(live);
+        shared.subscription.unsubscribe();
+      };
+      try {
+        await flushTogether('');
+      } catch (error) {
+        close();
+        throw unavailable(error);
+      }
+      return { close };
+    },
+
+    last: (stream, subject) => read(stream, { last_by_subj: subject }),
+    next: (stream, subject, sequence) => read(stream, { seq: Math.max(1, sequence), next_by_subj: subject }),
+
+    onReconnect(listener) {
+      let first = !broker.isConnected();
+      return broker.onConnect(() => {
+        // A connection made anew may reach a broker whose streams were made anew or changed.
+        streams.clear();
+        if (first) first = false;
+        else listener();
+      });
+    },
+  };
+}
+
+/** Asks once for all who ask while a question of the same name waits its turn; never answers with what was asked earlier. */
+function sharedQuestion<Answer>(ask: (name: string) => Promise<Answer>): (name: string) => Promise<Answer> {
+  const running = new Map<string, Promise<unknown>>();
+  const waiting = new Map<string, Promise<Answer>>();
+  return (name) => {
+    const queued = waiting.get(name);
+    if (queued !== undefined) return queued;
+    const before = running.get(name) ?? Promise.resolve();
+    const next = (async () => {
+      await before.catch(() => undefined);
+      waiting.delete(name);
+      const current = ask(name);
+      running.set(name, current);
+      try {
+        return await current;
+      } finally {
+        if (running.get(name) === current) running.delete(name);
+      }
+    })();
+    waiting.set(name, next);
+    return next;
+  };
+}
+
+/** A flush that is cut off by a disconnect would otherwise wait for the next connection. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new CodedError('SERVICE_UNAVAILABLE')), requestTimeoutMs);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function request(connection: NatsConnection, subject: string, payload: string): Promise<Msg> {
+  try {
+    return await connection.request(subject, payload, { timeout: requestTimeoutMs });
+  } catch (error) {
+    throw unavailable(error);
+  }
+}
+
+function unavailable(error: unknown): CodedError {
+  return error instanceof CodedError ? error : new CodedError('SERVICE_UNAVAILABLE', undefined, {}, error);
+}
+
+/** The map from a stream's subject to where it is republished, as the stream's configuration says. */
+function republished({ config }: StreamInfo): (subject: string) => string {
+  const rule = config.republish;
+  const source = rule?.src === undefined || rule.src === '' ? '>' : rule.src;
+  if (rule === undefined || !source.endsWith('>') || !rule.dest.endsWith('>')) {
+    throw new CodedError(
+      'SERVICE_UNAVAILABLE',
+      undefined,
+      {},
+      new Error(`The stream ${config.name} does not republish from "<prefix>.>" to "<prefix>.>".`),
+    );
+  }
+  const from = source.slice(0, -1);
+  const to = rule.dest.slice(0, -1);
+  return (subject) => {
+    if (!subject.startsWith(from)) {
+      throw new CodedError(
+        'SERVICE_UNAVAILABLE',
+        undefined,
+        {},
+        new Error(`${config.name} does not republish ${subject}.`),
+      );
+    }
+    return `${to}${subject.slice(from.length)}`;
+  };
+}
+
+function readLive(message: Msg): StreamMessage | undefined {
+  const { headers } = message;
+  if (headers === undefined) return undefined;
+  const previous = Number(headers.get('Nats-Last-Sequence'));
+  return messageOf(headers, message.data, previous);
+}
+
+function messageOf(headers: MsgHdrs, data: Uint8Array, previous: number | undefined): StreamMessage | undefined {
+  const sequence = Number(headers.get('Nats-Sequence'));
+  if (!Number.isSafeInteger(sequence) || sequence < 1) return undefined;
+  const envelope = readEnvelope((name) => headers.get(name));
+  return { subject: headers.get('Nats-Subject'), sequence, previous, data, ...envelope };
+}
+
+/** A message as the stream's leader answers it: JSON with the headers and the payload in base64. */
+function readStored(answer: Msg): StreamMessage | undefined {
+  const { message, error } = answer.json<{
+    message?: { subject: string; seq: number; hdrs?: string; data?: string };
+    error?: { code: number; description?: string };
+  }>();
+  if (error?.code === 404) return undefined;
+  if (message === undefined) {
+    throw new CodedError('SERVICE_UNAVAILABLE', undefined, {}, new Error(`get message: ${error?.description}`));
+  }
+  const lines = Buffer.from(message.hdrs ?? '', 'base64')
+    .toString('utf8')
+    .split('\r\n')
+    .slice(1);
+  const header = (name: string): string => {
+    const line = lines.find((one) => one.toLowerCase().startsWith(`${name}:`));
+    return line?.slice(name.length + 1).trim() ?? '';
+  };
+  return {
+    subject: message.subject,
+    sequence: message.seq,
+    previous: undefined,
+    data: Buffer.from(message.data ?? '', 'base64'),
+    ...readEnvelope(header),
+  };
+}
+
+/** What the CloudEvents headers say, if they are there; an absent header reads as ''. */
+function readEnvelope(header: (name: string) => string): Pick<StreamMessage, 'version' | 'time' | 'traceparent'> {
+  const version = Number.parseInt(header('ce-aggregateversion'), 10);
+  const time = Date.parse(header('ce-time'));
+  const traceparent = header('traceparent');
+  return {
+    version: Number.isNaN(version) ? undefined : version,
+    time: Number.isNaN(time) ? undefined : time,
+    traceparent: traceparent === '' ? undefined : traceparent,
+  };
+}

@@ -1,0 +1,34 @@
+// Turns the subject template of an event field into the subject that one viewer watches with their arguments.
+import { subjectToken } from '../../schema/subject.ts';
+import { CodedError } from '../../service/errors.ts';
+
+/** Longer subjects are refused: the broker's protocol line has a limit too. */
+const maxSubjectLength = 1_000;
+
+/**
+ * Fills `{viewer.sub}` and `{args.NAME}`. Both are encoded as one token each, so neither can widen the subject.
+ * @throws CodedError UNAUTHENTICATED when the template names a viewer and there is none; BAD_USER_INPUT when an argument cannot be a token.
+ */
+export function fillSubject(
+  template: string,
+  viewerSub: string | undefined,
+  args: Readonly<Record<string, unknown>>,
+): string {
+  const subject = template.replaceAll(/\{viewer\.sub\}|\{args\.(\w+)\}/g, (_placeholder, name: string | undefined) => {
+    if (name === undefined) {
+      if (viewerSub === undefined) throw new CodedError('UNAUTHENTICATED');
+      return subjectToken(viewerSub);
+    }
+    const value = args[name];
+    if (typeof value === 'string') return subjectToken(value);
+    if (typeof value === 'number' || typeof value === 'boolean') return subjectToken(String(value));
+    throw new CodedError('BAD_USER_INPUT', undefined, { argument: name });
+  });
+  if (subject.length > maxSubjectLength) throw new CodedError('BAD_USER_INPUT', 'An argument is too long.');
+  return subject;
+}
+
+/** Whether a subject watches more than itself. */
+export function isWildcard(subject: string): boolean {
+  return subject.endsWith('.>');
+}
