@@ -20,11 +20,12 @@ export interface Result {
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const node = process.execPath;
+const coloured = process.stdout.isTTY;
 
 /** The slowest first, so that the quick ones fill the gaps. */
 const checks: readonly Check[] = [
-  { name: 'types', command: [node, 'node_modules/typescript/bin/tsc', '--project', '.', '--pretty'] },
-  { name: 'lint', command: [node, 'node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0', '--color'] },
+  { name: 'types', command: [node, 'node_modules/typescript/bin/tsc', '--project', '.', '--pretty', String(coloured)] },
+  { name: 'lint', command: [node, 'node_modules/eslint/bin/eslint.js', '.', '--max-warnings', '0'] },
   {
     name: 'formatting',
     command: [node, 'node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
@@ -57,7 +58,8 @@ export async function runChecks(
 async function run(check: Check): Promise<Result> {
   const startedAt = performance.now();
   const [command = '', ...args] = check.command;
-  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = coloured ? { ...process.env, FORCE_COLOR: '1' } : process.env;
+  const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));

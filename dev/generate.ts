@@ -1,6 +1,7 @@
 // `npm run generate`: writes every generated file of the repository; with --check, only names those that are out of date.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { composeSupergraph, readSubgraphs } from '../schema/compose.ts';
 import { configurationPage, errorsPage } from './reference-pages.ts';
@@ -27,25 +28,12 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
 }
 
 /** The generated files that are missing or differ from what is committed. */
-export async function staleFiles(): Promise<string[]> {
+export async function staleFiles(files: ReadonlyMap<string, string>): Promise<string[]> {
   const stale: string[] = [];
-  for (const [path, text] of await generatedFiles()) {
+  for (const [path, text] of files) {
     if ((await present(path)) !== text) stale.push(path);
   }
   return stale;
-}
-
-/** Writes what is out of date and answers its paths. */
-async function write(): Promise<string[]> {
-  const files = await generatedFiles();
-  const written: string[] = [];
-  for (const [path, text] of files) {
-    if ((await present(path)) === text) continue;
-    await mkdir(dirname(new URL(path, root).pathname), { recursive: true });
-    await writeFile(new URL(path, root), text);
-    written.push(path);
-  }
-  return written;
 }
 
 async function present(path: string): Promise<string | undefined> {
@@ -53,16 +41,21 @@ async function present(path: string): Promise<string | undefined> {
 }
 
 async function formatted(path: string, text: string): Promise<string> {
-  const filepath = new URL(path, root).pathname;
+  const filepath = fileURLToPath(new URL(path, root));
   return format(text, { ...(await resolveConfig(filepath)), filepath });
 }
 
 if (import.meta.main) {
+  const files = await generatedFiles();
+  const stale = await staleFiles(files);
   if (process.argv.includes('--check')) {
-    const stale = await staleFiles();
     for (const path of stale) console.log(`${path} is out of date: run "npm run generate" and commit it`);
     process.exitCode = stale.length === 0 ? 0 : 1;
   } else {
-    for (const path of await write()) console.log(`wrote ${path}`);
+    for (const path of stale) {
+      await mkdir(dirname(fileURLToPath(new URL(path, root))), { recursive: true });
+      await writeFile(new URL(path, root), files.get(path) ?? '');
+      console.log(`wrote ${path}`);
+    }
   }
 }
