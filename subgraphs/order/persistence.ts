@@ -143,7 +143,7 @@ export const lockMenu = (em: EntityManager, id: string): Promise<MenuRow | null>
 export const insertMenu = (em: EntityManager, data: RequiredEntityData<MenuRow>): MenuRow =>
   em.create(MenuRow, data, { persist: true });
 
-/** By name, behind the menu `after`. */
+/** By name, behind the menu `after`. The first condition is the one that the index can begin at; an `or` alone reads from its start. */
 export const listMenus = (
   em: EntityManager,
   after: { readonly name: string; readonly id: string } | undefined,
@@ -151,7 +151,9 @@ export const listMenus = (
 ): Promise<MenuRow[]> =>
   em.find(
     MenuRow,
-    after === undefined ? {} : { $or: [{ name: { $gt: after.name } }, { name: after.name, id: { $gt: after.id } }] },
+    after === undefined
+      ? {}
+      : { name: { $gte: after.name }, $or: [{ name: { $gt: after.name } }, { id: { $gt: after.id } }] },
     { orderBy: { name: 'asc', id: 'asc' }, limit },
   );
 

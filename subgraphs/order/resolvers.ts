@@ -7,7 +7,7 @@ import type { PageArguments } from '../../service/connection.ts';
 import { CodedError } from '../../service/errors.ts';
 import { requireViewer } from '../../service/identity.ts';
 import type { Viewer } from '../../service/identity.ts';
-import { DateTime, idInput, parseInput } from '../../service/input.ts';
+import { DateTime, idInput, parseInput, textInput } from '../../service/input.ts';
 import type { SubgraphContext } from '../../service/subgraph-server.ts';
 import { driveCancel } from './cancellation.ts';
 import type { CancellationDependencies } from './cancellation.ts';
@@ -27,22 +27,20 @@ const placeOrderInput = z.object({
     .array(z.object({ menuId: idInput, quantity: z.int().min(1, 'must be 1 to 99').max(99, 'must be 1 to 99') }))
     .min(1, 'must have 1 to 20 lines')
     .max(20, 'must have 1 to 20 lines'),
-  deliveryAddress: z.string().max(200, 'must be up to 200 characters').nullish(),
-  paymentToken: z.string().max(200, 'must be up to 200 characters').nullish(),
-  idempotencyKey: z.string().min(1, 'must be 1 to 100 characters').max(100, 'must be 1 to 100 characters').nullish(),
+  deliveryAddress: textInput(0, 200).nullish(),
+  paymentToken: textInput(0, 200).nullish(),
+  idempotencyKey: textInput(1, 100).nullish(),
 });
-const cancelOrderInput = z.object({
-  orderId: idInput,
-  reason: z.string().max(200, 'must be up to 200 characters').nullish(),
-});
+const cancelOrderInput = z.object({ orderId: idInput, reason: textInput(0, 200).nullish() });
 const releaseOrderInput = z.object({ orderId: idInput });
 const saveMenuInput = z.object({
   id: idInput.nullish(),
-  name: z.string().trim().min(1, 'must be 1 to 100 characters').max(100, 'must be 1 to 100 characters'),
+  name: z.string().trim().pipe(textInput(1, 100)),
   price: z.object({ amount: z.int().min(0, 'must be 0 or more'), currency: z.string() }),
   available: z.boolean().nullish(),
 });
-const menuKey = z.object({ name: z.string(), id: z.uuid() });
+const menuKey = z.object({ name: textInput(1, 100), id: z.uuid() });
+const customerIdInput = textInput(0, 200).nullish();
 
 export const createContext =
   (deps: CancellationDependencies) =>
@@ -97,7 +95,8 @@ export const createResolvers = (deps: CancellationDependencies): GraphQLResolver
       order: (_: unknown, args: { id: string }, { orders }) => found(orders.load(parseInput(idInput, args.id, 'id'))),
       myOrders: (_: unknown, args: PageArguments & Pick<OrderFilter, 'status'>, { viewer }) =>
         pageOfOrders(args, { customerId: requireViewer(viewer).sub, status: args.status ?? null }),
-      orders: (_: unknown, args: PageArguments & OrderFilter) => pageOfOrders(args, args),
+      orders: (_: unknown, args: PageArguments & OrderFilter) =>
+        pageOfOrders(args, { ...args, customerId: parseInput(customerIdInput, args.customerId, 'customerId') ?? null }),
     },
     Mutation: {
       placeOrder: async (_: unknown, args: { input: unknown }, { viewer }) => {
@@ -111,7 +110,7 @@ export const createResolvers = (deps: CancellationDependencies): GraphQLResolver
         await requestCancel(deps, requireViewer(viewer), orderId, reason);
         const answer = await driveCancel(deps, orderId);
         if (answer !== undefined) throw new CodedError('ORDER_NOT_CANCELLABLE', answer.refused);
-        return { order: await found(orders.load(orderId)) };
+        return { order: await found(orders.clear(orderId).load(orderId)) };
       },
       releaseOrder: async (_: unknown, args: { input: unknown }) => ({
         order: await releaseOrder(deps, parseInput(releaseOrderInput, args.input, 'input').orderId),

@@ -61,7 +61,7 @@ export const resolvers: GraphQLResolverMap<PaymentContext> = {
   },
   Order: {
     // Nothing to look up: an order is known here by its id alone, and its payment is guarded where it is read.
-    __resolveReference: ({ id }: { id: string }) => ({ id }),
+    __resolveReference: ({ id }: { id: string }) => ({ id: parseInput(idInput, id, 'id') }),
     payment: ({ id }: { id: string }, _: unknown, { paymentsOfOrders }) => paymentsOfOrders.load(id),
   },
 };
