@@ -128,7 +128,7 @@ async function createOwnedDatabase(superuserUrl: string, name: string, password:
   try {
     const connection = orm.em.getConnection();
     const has = async (query: string): Promise<boolean> =>
-      ((await connection.execute(query, [name])) as unknown[]).length > 0;
+      (await connection.execute<unknown[]>(query, [name])).length > 0;
     if (!(await has('select 1 from pg_roles where rolname = ?'))) {
       await connection.execute(`create role "${name}" login password '${password}'`);
     }

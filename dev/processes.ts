@@ -81,18 +81,6 @@ export function commandOf(pid: number): string | undefined {
   return text.trim() === '' ? undefined : text.trim();
 }
 
-/** The parent of a process, or `undefined` when either is gone. */
-export function parentOf(pid: number): number | undefined {
-  if (process.platform !== 'linux') {
-    return Number(spawnSync('ps', ['-o', 'ppid=', '-p', String(pid)], { encoding: 'utf8' }).stdout) || undefined;
-  }
-  try {
-    return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'utf8'))?.[1]) || undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Whether this process is root, and what it starts may have to be somebody else. */
 export function isRoot(): boolean {
   return process.getuid?.() === 0;

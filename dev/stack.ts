@@ -2,31 +2,34 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder, root } from './folders.ts';
+import { root } from './folders.ts';
 import { openIssuer } from './issuer.ts';
 import type { Issuer } from './issuer.ts';
 import { startNats } from './nats.ts';
 import type { Nats } from './nats.ts';
-import { holdFreePort, holdPorts } from './ports.ts';
+import { holdFreePort } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import type { Postgres } from './postgres.ts';
 import { run } from './processes.ts';
+import {
+  choosePorts,
+  databaseVariable,
+  processEnvironment,
+  processNames,
+  reachableHost,
+  subgraphNames,
+  systemEnvironment,
+} from './stack-addresses.ts';
+import type { Environment, ProcessName, SubgraphName } from './stack-addresses.ts';
 import { supervise } from './supervisor.ts';
 import type { ProcessState, SupervisedProcess } from './supervisor.ts';
-
-export const subgraphNames = ['order', 'payment', 'delivery'] as const;
-export const processNames = ['router', ...subgraphNames] as const;
-export type SubgraphName = (typeof subgraphNames)[number];
-export type ProcessName = (typeof processNames)[number];
-/** Environment variables. An empty one counts as absent. */
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What happens to a part of the stack. */
 export interface StackEvent {
   /** `postgres`, `nats`, a process name, or `order-2` for the second instance of order. */
   readonly part: string;
-  /** `external`: not started here. */
-  readonly state: ProcessState | 'migrating' | 'external';
+  /** `waiting`: for other parts, before its first start. `external`: not started here. */
+  readonly state: ProcessState | 'waiting' | 'migrating' | 'external';
   readonly address: string;
   readonly pid?: number | undefined;
   readonly restarts?: number;
@@ -54,6 +57,8 @@ export interface StackOptions {
   readonly natsConfigExtra?: string;
   /** What a process runs, as the arguments of `node`. Default: its `main.ts`. */
   readonly scripts?: Partial<Readonly<Record<ProcessName, string>>>;
+  /** Gives up the start; what was started is ended. */
+  readonly signal?: AbortSignal;
   readonly onEvent?: (event: StackEvent) => void;
   /** Told what a person should know: a port other than usual, a download. */
   readonly say?: (sentence: string) => void;
@@ -88,25 +93,14 @@ export interface Stack {
   kill(): Promise<void>;
 }
 
-const defaultPorts = {
-  router: 4000,
-  order: 4001,
-  payment: 4002,
-  delivery: 4003,
-  nats: 4222,
-  postgres: 15_432,
-} as const;
-type PortOwner = keyof typeof defaultPorts;
-const systemVariables = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'NATS_SERVER', 'NODE_EXTRA_CA_CERTS'];
-
 /**
  * Starts everything and resolves when every process says that it is ready.
  * @throws Error, for a person, of the first part that does not come up; PortError for a port. What was started has been ended then.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { dataDir, disposable = false, onEvent = () => undefined, say } = options;
-  const inherited =
-    options.inherit ?? Object.fromEntries(systemVariables.map((name) => [name, process.env[name]] as const));
+  const { dataDir, disposable = false, signal, onEvent = () => undefined, say } = options;
+  const inherited = options.inherit ?? systemEnvironment();
+  const host = reachableHost(options.environment?.all?.['HOST'] || inherited['HOST']);
   const logFile = (part: string): string => join(dataDir, 'logs', `${part}.log`);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
 
@@ -114,6 +108,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   if (disposable) opened.defer(() => rm(dataDir, { recursive: true, force: true }));
   const ports = await choosePorts(options.ports ?? 'free', inherited, say ?? (() => undefined), opened);
   const everything: SupervisedProcess[] = [];
+  const giveUp = (): void => {
+    for (const one of everything) void one.stop();
+  };
+  signal?.addEventListener('abort', giveUp);
 
   const issuer = await openIssuer(join(dataDir, 'issuer'));
   const cursorSecret = await keptSecret(join(dataDir, 'cursor-secret'));
@@ -168,38 +166,23 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return { postgres, databaseUrls: Object.fromEntries(urls) as Record<SubgraphName, string> };
   };
 
+  for (const part of ['postgres', 'nats', ...processNames] as const) {
+    const scheme = part === 'postgres' ? '' : part === 'nats' ? 'nats://' : 'http://';
+    onEvent({ part, state: 'waiting', address: `${scheme}${host}:${String(ports[part])}` });
+  }
   const [{ nats, natsUrl }, { postgres, databaseUrls }] = await allOrFirstError([openNats(), openDatabases()]);
 
-  const environmentOf = (name: ProcessName, port: number): Environment => ({
-    ...inherited,
-    ...Object.fromEntries(subgraphNames.map((one) => [databaseVariable(one), undefined])),
-    // A quarter less to do for every start.
-    NODE_COMPILE_CACHE: join(cacheFolder, 'compiled'),
-    NATS_URL: natsUrl,
-    AUTH_JWKS: issuer.jwksFile,
-    AUTH_ISSUER: issuer.issuer,
-    AUTH_AUDIENCE: issuer.audience,
-    [`${name.toUpperCase()}_PORT`]: String(port),
-    ...(name === 'router'
-      ? {
-          CURSOR_SECRETS: inherited['CURSOR_SECRETS'] || cursorSecret,
-          ...Object.fromEntries(
-            subgraphNames.map((one) => [
-              `SUBGRAPH_URL_${one.toUpperCase()}`,
-              `http://127.0.0.1:${String(ports[one])}/graphql`,
-            ]),
-          ),
-        }
-      : { [databaseVariable(name)]: databaseUrls[name] }),
-    ...options.environment?.all,
-    ...options.environment?.[name],
-  });
+  const environmentOf = (name: ProcessName, port: number): Environment =>
+    processEnvironment(name, {
+      ...{ inherited, host, port, ports, natsUrl, databaseUrls, issuer, cursorSecret },
+      overrides: { ...options.environment?.all, ...options.environment?.[name] },
+    });
   const nodeArguments = (name: ProcessName): string[] => [
     '--disable-warning=ExperimentalWarning',
     options.scripts?.[name] ?? join(root, name === 'router' ? '' : 'subgraphs', name, 'main.ts'),
   ];
-  const host = reachableHost(options.environment?.all?.['HOST'] || inherited['HOST']);
 
+  signal?.throwIfAborted();
   await allOrFirstError(
     subgraphNames.map(async (name) => {
       onEvent({ part: name, state: 'migrating', address: `http://${host}:${String(ports[name])}` });
@@ -213,6 +196,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     }),
   );
 
+  signal?.throwIfAborted();
   const openProcess = async (name: ProcessName, index: number): Promise<StackProcess> => {
     const held = index === 0 ? undefined : await holdFreePort();
     if (held !== undefined) opened.defer(held.release);
@@ -253,6 +237,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   });
   await allOrFirstError([...subgraphs, ...instances.router].map((one) => one.start()));
 
+  signal?.throwIfAborted();
+  signal?.removeEventListener('abort', giveUp);
   const running = opened.move();
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= running.disposeAsync());
@@ -275,28 +261,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     },
   };
 }
-
-async function choosePorts(
-  kind: 'default' | 'free',
-  inherited: Environment,
-  say: (sentence: string) => void,
-  opened: AsyncDisposableStack,
-): Promise<Record<PortOwner, number>> {
-  const owners = (Object.keys(defaultPorts) as PortOwner[]).filter((owner) => {
-    if (owner === 'nats') return !inherited['NATS_URL'];
-    return owner !== 'postgres' || subgraphNames.some((name) => !inherited[databaseVariable(name)]);
-  });
-  const wishes = owners.map((owner) => {
-    const variable = `${owner.toUpperCase()}_PORT`;
-    return { variable, preferred: defaultPorts[owner], given: inherited[variable] };
-  });
-  const held = kind === 'default' ? await holdPorts(wishes, say) : await Promise.all(owners.map(() => holdFreePort()));
-  for (const { release } of held) opened.defer(release);
-  const chosen = Object.fromEntries(owners.map((owner, index) => [owner, held[index]?.port ?? 0]));
-  return { ...defaultPorts, ...chosen };
-}
-
-const databaseVariable = (name: SubgraphName): string => `${name.toUpperCase()}_DATABASE_URL`;
 
 /** A secret that stays the same between runs: cursors that clients hold stay good. */
 async function keptSecret(file: string): Promise<string> {
@@ -322,12 +286,8 @@ async function askHealth(url: string): Promise<{ status: number; body: unknown }
  */
 async function allOrFirstError<T extends readonly unknown[]>(work: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
   await Promise.allSettled(work);
-  return Promise.all(work) as unknown as Promise<T>;
+  return Promise.all(work);
 }
-
-/** An address to reach a process that listens on `host`. */
-const reachableHost = (host: string | undefined): string =>
-  host === undefined || host === '' || host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
 
 const hostOf = (url: string | undefined): string => (url !== undefined && URL.canParse(url) ? new URL(url).host : '?');
 const withoutPassword = (urls: string): string => urls.replaceAll(/\/\/[^@/,]*@/g, '//');
