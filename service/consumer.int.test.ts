@@ -12,6 +12,7 @@ import { cloudEventHeaders } from './cloudevent.ts';
 import { startConsumer } from './consumer.ts';
 import type { Handlers, Incoming } from './consumer.ts';
 import { openDatabase } from './database.ts';
+import { openDeadLetters } from './dead-letters.ts';
 import type { Database } from './database.ts';
 import { CodedError } from './errors.ts';
 import { messagingTables } from './messaging-tables.ts';
@@ -166,6 +167,51 @@ test('G6: poison is parked with its payload and reason, and the others go on', a
   expect(first.header.get('dead-letter-reason')).toContain('customerId');
   expect(first.header.get('dead-letter-subject')).toBe('payment.declined.a');
   expect((await manager.streams.info('DEAD_LETTER')).state.messages).toBe(2);
+});
+
+test('G6: a dead letter that is replayed reaches the consumer that parked it, and no other', async () => {
+  await makeStream();
+  await publish('a', 1, 'event-9');
+  let mended = false;
+  const others: string[] = [];
+  const options = { broker, streamSettings, concurrency: 1, log, metrics: createMetrics('test') };
+  cleanups.push(
+    startConsumer(
+      {
+        stream: 'PAYMENT',
+        durable: 'other',
+        on: {
+          'payment.declined': ({ data }) => {
+            others.push(data.orderId);
+            return Promise.resolve();
+          },
+        },
+      },
+      options,
+    ),
+  );
+  consume(async (event) => {
+    if (!mended) throw new CodedError('MESSAGE_INVALID', 'not yet');
+    await recordEffect(event);
+  });
+  const letters = await openDeadLetters(await broker.connection);
+  const [letter] = await eventually(async () => {
+    const found = await Array.fromAsync(letters.list());
+    return found.length === 1 && found;
+  });
+  expect(letter).toMatchObject({
+    durable: 'test',
+    subject: 'payment.declined.a',
+    code: 'MESSAGE_INVALID',
+    reason: 'not yet',
+  });
+  mended = true;
+  if (letter !== undefined) await letters.replay(letter);
+  await eventually(async () => (await effects()).length === 1);
+  await eventually(settled);
+  expect(others).toEqual(['a']);
+  expect(await Array.fromAsync(letters.list())).toEqual([]);
+  await expect(letters.get(1)).rejects.toThrow('There is no dead letter 1.');
 });
 
 test('what fails for now is tried again until it succeeds', async () => {

@@ -107,6 +107,11 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
 
   const attempt = async (connection: NatsConnection, message: JsMsg): Promise<'ack' | 'nak' | 'parked'> => {
     try {
+      const replayedFor = message.headers?.get('replay-for') || durable;
+      if (replayedFor !== durable) {
+        message.ack();
+        return 'ack';
+      }
       const event = readCloudEvent((name) => message.headers?.get(name) || undefined, message.string());
       const handler = definition.on[event.type] as ((event: Incoming) => Promise<void>) | undefined;
       await handler?.({ ...event, inbox: { consumer: durable, id: event.id } });

@@ -17,6 +17,8 @@ export interface DatabaseOptions {
   readonly entities: readonly EntitySchema[];
   /** In order; names are recorded in the database. */
   readonly migrations: readonly MigrationObject[];
+  /** For tests: told of each statement before it runs, with `?` where its parameters go. */
+  readonly onQuery?: (sql: string, parameters: readonly unknown[]) => void;
 }
 
 export interface Database {
@@ -61,6 +63,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     },
     timezone: 'UTC',
     forceUtcTimezone: true,
+    onQuery(sql, parameters) {
+      options.onQuery?.(sql, parameters);
+      return sql;
+    },
   });
   const listeners = new Set<() => void>();
 

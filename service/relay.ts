@@ -4,10 +4,12 @@ import type { JetStreamClient } from 'nats';
 import type { StreamName } from '../schema/events.ts';
 import { forUpdate } from './database.ts';
 import type { Database } from './database.ts';
+import { InboxEntry } from './inbox.ts';
 import type { Logger } from './log.ts';
-import { ensureStream, isNotFound, toNatsHeaders } from './nats.ts';
+import { toNatsHeaders } from './nats.ts';
 import type { Broker, StreamSettings } from './nats.ts';
 import { OutboxMessage, RelayLock } from './outbox.ts';
+import { verifyStream } from './stream-recovery.ts';
 import { Counter, Gauge, Histogram } from './telemetry.ts';
 import type { Registry } from './telemetry.ts';
 
@@ -139,8 +141,11 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   };
 
   const prune = async (): Promise<void> => {
-    const before = new Date(Date.now() - options.streamSettings.maxAgeHours * 3_600_000);
-    await database.read().nativeDelete(OutboxMessage, { stream, publishedAt: { $lt: before } });
+    const retentionMs = options.streamSettings.maxAgeHours * 3_600_000;
+    const em = database.read();
+    await em.nativeDelete(OutboxMessage, { stream, publishedAt: { $lt: new Date(Date.now() - retentionMs) } });
+    // An event may be published again as long as its outbox row is kept, and then be delivered for as long as the stream keeps it.
+    await em.nativeDelete(InboxEntry, { receivedAt: { $lt: new Date(Date.now() - 2 * retentionMs) } });
   };
 
   const running = run();
@@ -243,74 +248,6 @@ async function settle(
       await em.nativeUpdate(OutboxMessage, { seq: { $in: rest } }, { claimedBy: null, claimedUntil: null });
     }
   });
-}
-
-/**
- * Makes sure that the stream exists and still holds what the outbox says was stored. A stream made anew, or one that lost its
- * end, gets the lost part again, in order; consumers know repeats by their inbox.
- */
-async function verifyStream({ database, broker, stream, streamSettings, log }: RelayOptions): Promise<void> {
-  const manager = await (await broker.connection).jetstreamManager({ checkAPI: false });
-  const info = await ensureStream(manager, stream, streamSettings);
-  const holds = async (seq: number, id: string): Promise<boolean> => {
-    try {
-      const message = await manager.streams.getMessage(stream, { seq });
-      return message.header.get('Nats-Msg-Id') === id;
-    } catch (error) {
-      if (isNotFound(error)) return false;
-      throw error;
-    }
-  };
-  // The broker is asked inside the transaction, against our rule: the lock keeps every relay from publishing meanwhile.
-  await database.transaction(async (em) => {
-    await em
-      .createQueryBuilder(RelayLock)
-      .insert({ stream, streamCreated: null })
-      .onConflict('stream')
-      .ignore()
-      .execute('run');
-    const known = await em.findOneOrFail(RelayLock, { stream }, forUpdate);
-    const created = String(info.created);
-    const newest = await em.findOne(
-      OutboxMessage,
-      { stream, streamSeq: { $ne: null } },
-      { orderBy: { streamSeq: 'desc' } },
-    );
-    const madeAnew = known.streamCreated !== created;
-    if (newest !== null && (madeAnew || !(await holds(newest.streamSeq ?? 0, newest.id)))) {
-      // Publishing since the loss may have used its sequences again: find the last row that is really there.
-      const intact = madeAnew ? 0 : await lastIntact(em, stream, newest.streamSeq ?? 0, holds);
-      const lost = await em.nativeUpdate(
-        OutboxMessage,
-        { stream, streamSeq: { $gt: intact } },
-        { publishedAt: null, streamSeq: null, claimedBy: null, claimedUntil: null },
-      );
-      log.warn({ stream, lost, intact }, 'the stream has lost messages: publishing them again');
-    }
-    known.streamCreated = created;
-  });
-}
-
-/** The highest stream sequence whose row is still stored: what is lost is always the end, so halving finds it. */
-async function lastIntact(
-  em: Parameters<Parameters<Database['transaction']>[0]>[0],
-  stream: StreamName,
-  highest: number,
-  holds: (seq: number, id: string) => Promise<boolean>,
-): Promise<number> {
-  let low = 0;
-  let high = highest;
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    const row = await em.findOne(
-      OutboxMessage,
-      { stream, streamSeq: { $lte: middle, $gt: low } },
-      { orderBy: { streamSeq: 'desc' } },
-    );
-    if (row === null || (await holds(row.streamSeq ?? 0, row.id))) low = middle;
-    else high = (row.streamSeq ?? 1) - 1;
-  }
-  return low;
 }
 
 function relayMetrics(registry: Registry, countPending: () => Promise<number>) {

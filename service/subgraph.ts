@@ -18,6 +18,7 @@ import { startRelay } from './relay.ts';
 import { startSubgraphServer } from './subgraph-server.ts';
 import type { SubgraphContext } from './subgraph-server.ts';
 import { createMetrics, startTracing } from './telemetry.ts';
+import type { Registry } from './telemetry.ts';
 
 /** What a subgraph gets to build itself from. */
 export interface SubgraphParts<Config> {
@@ -25,6 +26,7 @@ export interface SubgraphParts<Config> {
   readonly database: Database;
   readonly broker: Broker;
   readonly log: Logger;
+  readonly metrics: Registry;
 }
 
 /** Starts something and returns how to stop it. */
@@ -89,6 +91,7 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
       database,
       broker,
       log,
+      metrics,
     });
     resources.defer(startRelay({ database, broker, stream, streamSettings, log, metrics }));
     for (const start of background) resources.defer(start());

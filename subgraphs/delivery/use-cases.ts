@@ -18,16 +18,20 @@ export interface DeliveryDependencies {
 export async function startDelivery(deps: DeliveryDependencies, event: Incoming<'payment.paid'>): Promise<void> {
   const { orderId, customerId, deliveryAddress } = event.data;
   await deps.database.transaction(async (em) => {
-    if ((await lockDeliveryOfOrder(em, orderId)) !== null) return;
     const at = deps.now();
+    const known = await lockDeliveryOfOrder(em, orderId);
+    if (known !== null) {
+      // A payment that was announced again, as its order has not moved: the start is said again, for those who missed it.
+      if (known.status !== 'CANCELLED') announceStarted(em, known, at);
+      return;
+    }
     const delivery = insertDelivery(em, {
       ...newDelivery(),
       ...emptyDelivery(orderId, customerId),
       address: deliveryAddress,
       startedAt: at,
     });
-    const startedAt = at.toISOString();
-    stageEvent(em, 'delivery.started', { ...about(delivery), startedAt }, meta(delivery, at));
+    announceStarted(em, delivery, at);
     announceStatus(em, delivery, at);
   }, event.inbox);
 }
@@ -86,6 +90,11 @@ const meta = ({ orderId, version }: DeliveryRow, at: Date) => ({
   version,
   at,
 });
+
+function announceStarted(em: EntityManager, delivery: DeliveryRow, at: Date): void {
+  const startedAt = (delivery.startedAt ?? at).toISOString();
+  stageEvent(em, 'delivery.started', { ...about(delivery), startedAt }, meta(delivery, at));
+}
 
 /** Tells watchers. */
 function announceStatus(em: EntityManager, delivery: DeliveryRow, at: Date): void {

@@ -15,6 +15,9 @@ export const orderEnv = {
     .regex(/^[A-Z]{3}$/, 'must be three capital letters')
     .default('KRW')
     .describe('ISO 4217: the currency of every price'),
+  STUCK_ORDER_AFTER_MS: integer(1_000, 86_400_000)
+    .default(300_000)
+    .describe('milliseconds that an order may wait for payment or delivery before it is sent again'),
 };
 
 export const readConfig = () => readEnv(orderEnv, process.env);

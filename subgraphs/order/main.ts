@@ -1,9 +1,9 @@
 // The order subgraph's process: `main.ts` serves, `main.ts migrate` prepares the database and loads the sample menu.
 import { readSubgraphSdl } from '../../schema/compose.ts';
 import { runSubgraph } from '../../service/subgraph.ts';
-import { startCancelDriver } from './cancellation.ts';
 import { readConfig } from './config.ts';
 import { consumers } from './consumers.ts';
+import { startDriver } from './driver.ts';
 import { migrations } from './migrations/index.ts';
 import { entities } from './persistence.ts';
 import { createContext, createResolvers } from './resolvers.ts';
@@ -18,7 +18,7 @@ await runSubgraph({
   entities,
   migrations,
   afterMigrate: ({ database, config }) => loadSampleMenu(database, config.SHOP_CURRENCY, new Date()),
-  build({ config, database, broker, log }) {
+  build({ config, database, broker, log, metrics }) {
     const deps = {
       database,
       broker,
@@ -26,13 +26,14 @@ await runSubgraph({
       now: () => new Date(),
       initialStatus: config.ORDER_INITIAL_STATUS,
       currency: config.SHOP_CURRENCY,
+      stuckAfterMs: config.STUCK_ORDER_AFTER_MS,
     };
     return {
       sdl: readSubgraphSdl('order'),
       resolvers: createResolvers(deps),
       createContext: createContext(deps),
       consumers: consumers(deps),
-      background: [() => startCancelDriver(deps)],
+      background: [() => startDriver(deps, metrics)],
     };
   },
 });

@@ -52,9 +52,9 @@ export const OrderRow = defineEntity({
     deliveryId: p.uuid().strictNullable(),
     deliveryStatus: p.enum([...deliveryStatuses]).strictNullable(),
     cancelFrom: p.enum([...orderStatuses]).strictNullable(),
-    /** While CANCELLING: when payment is to be asked again, and how often it was. */
-    cancelDueAt: p.datetime(3).strictNullable(),
-    cancelAttempts: p.integer(),
+    /** When the order is driven on if it has not moved by itself (see driver.ts), and how often that was done in this status. */
+    driveDueAt: p.datetime(3).strictNullable(),
+    driveAttempts: p.integer(),
     timeline: p.json<readonly TimelineEntry[]>(),
     placedAt: p.datetime(3),
     updatedAt: p.datetime(3),
@@ -108,25 +108,25 @@ export const listOrders = (
 export const countOrders = (em: EntityManager, filter: OrderFilter): Promise<number> =>
   em.count(OrderRow, matching(filter));
 
-/** Orders in CANCELLING whose next attempt is due, oldest first. */
-export const listDueCancels = (em: EntityManager, now: Date, limit: number): Promise<Pick<OrderRow, 'id'>[]> =>
-  em.find(
-    OrderRow,
-    { status: 'CANCELLING', cancelDueAt: { $lte: now } },
-    { orderBy: { cancelDueAt: 'asc' }, limit, fields: ['id'] },
-  );
+/** Orders that are due to be driven on, longest due first. */
+export const listDueOrders = (em: EntityManager, now: Date, limit: number): Promise<Pick<OrderRow, 'id'>[]> =>
+  em.find(OrderRow, { driveDueAt: { $lte: now } }, { orderBy: { driveDueAt: 'asc' }, limit, fields: ['id'] });
 
-/** Sets when a cancel is due again, if this attempt is still the newest; false when another instance took it. */
-export const claimCancel = async (
+/** Takes a turn at driving an order and sets when the next one is due; false when another instance was faster or it has moved. */
+export const claimDrive = async (
   em: EntityManager,
-  order: Pick<OrderRow, 'id' | 'cancelAttempts'>,
-  dueAt: Date,
+  { id, version, driveAttempts }: Pick<OrderRow, 'id' | 'version' | 'driveAttempts'>,
+  nextDueAt: Date,
 ): Promise<boolean> =>
   (await em.nativeUpdate(
     OrderRow,
-    { id: order.id, status: 'CANCELLING', cancelAttempts: order.cancelAttempts },
-    { cancelAttempts: order.cancelAttempts + 1, cancelDueAt: dueAt },
+    { id, version, driveAttempts },
+    { driveAttempts: driveAttempts + 1, driveDueAt: nextDueAt },
   )) === 1;
+
+/** Orders that were driven on at least `attempts` times in their present status. */
+export const countStuckOrders = (em: EntityManager, attempts: number): Promise<number> =>
+  em.count(OrderRow, { driveDueAt: { $ne: null }, driveAttempts: { $gte: attempts } });
 
 export const findMenu = (em: EntityManager, id: string): Promise<MenuRow | null> => em.findOne(MenuRow, { id });
 

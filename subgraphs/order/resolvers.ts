@@ -9,8 +9,8 @@ import { requireViewer } from '../../service/identity.ts';
 import type { Viewer } from '../../service/identity.ts';
 import { DateTime, idInput, parseInput, textInput } from '../../service/input.ts';
 import type { SubgraphContext } from '../../service/subgraph-server.ts';
-import { driveCancel } from './cancellation.ts';
-import type { CancellationDependencies } from './cancellation.ts';
+import { driveCancel } from './driver.ts';
+import type { DriverDependencies } from './driver.ts';
 import type { OrderedItem } from './menu.ts';
 import { countMenus, countOrders, findMenus, findOrders, listMenus, listOrders } from './persistence.ts';
 import type { MenuRow, OrderFilter, OrderRow } from './persistence.ts';
@@ -43,7 +43,7 @@ const menuKey = z.object({ name: textInput(1, 100), id: z.uuid() });
 const customerIdInput = textInput(0, 200).nullish();
 
 export const createContext =
-  (deps: CancellationDependencies) =>
+  (deps: DriverDependencies) =>
   (viewer: Viewer | undefined): OrderContext => ({
     viewer,
     orders: new DataLoader(async (ids) => {
@@ -69,7 +69,7 @@ async function found<Row>(row: Promise<Row | null>): Promise<Row> {
   return value;
 }
 
-export const createResolvers = (deps: CancellationDependencies): GraphQLResolverMap<OrderContext> => {
+export const createResolvers = (deps: DriverDependencies): GraphQLResolverMap<OrderContext> => {
   const read = () => deps.database.read();
   const pageOfOrders = (args: PageArguments, filter: OrderFilter) =>
     paginate(

@@ -20,6 +20,8 @@ export interface OrderDependencies {
   readonly initialStatus: 'ORDERED' | 'ON_HOLD';
   /** ISO 4217: the one currency of the shop. */
   readonly currency: string;
+  /** Milliseconds that an order may wait for payment or delivery before it is driven on. */
+  readonly stuckAfterMs: number;
 }
 
 export interface PlaceOrder {
@@ -79,13 +81,13 @@ async function storeOrder(
     currency: deps.currency,
     deliveryAddress: input.deliveryAddress,
     paymentToken: input.paymentToken,
-    cancelDueAt: null,
-    cancelAttempts: 0,
+    driveDueAt: null,
+    driveAttempts: 0,
     timeline: [],
     placedAt: now,
     updatedAt: now,
   });
-  recordChanges(em, order, changes, now);
+  recordChanges(deps, em, order, changes);
   return order;
 }
 
@@ -96,7 +98,7 @@ export const releaseOrder = (deps: OrderDependencies, orderId: string): Promise<
     if (order === null) throw new CodedError('NOT_FOUND');
     const decision = decide(order, { type: 'released' });
     if (decision.outcome === 'rejected') throw new CodedError('ORDER_NOT_ON_HOLD', decision.reason);
-    applyDecision(em, order, decision, deps.now());
+    applyDecision(deps, em, order, decision);
     return order;
   });
 
@@ -115,11 +117,7 @@ export const requestCancel = (
     if (order?.customerId !== customer.sub) throw new CodedError('NOT_FOUND');
     const decision = decide(order, { type: 'cancelRequested', reason });
     if (decision.outcome === 'rejected') throw new CodedError('ORDER_NOT_CANCELLABLE', decision.reason);
-    if (decision.outcome === 'applied') {
-      order.cancelAttempts = 0;
-      order.cancelDueAt = new Date(deps.now().getTime() + firstCancelDueMs);
-    }
-    applyDecision(em, order, decision, deps.now());
+    applyDecision(deps, em, order, decision);
     return order;
   });
 
@@ -138,7 +136,7 @@ export async function noteFact(
     if (order === null) throw new CodedError('MESSAGE_INVALID', `There is no order ${orderId}.`);
     const decision = decide(order, event);
     if (decision.outcome === 'rejected') throw new CodedError('MESSAGE_INVALID', decision.reason);
-    applyDecision(em, order, decision, deps.now());
+    applyDecision(deps, em, order, decision);
   };
   await (inbox === undefined ? deps.database.transaction(work) : deps.database.transaction(work, inbox));
 }
@@ -163,37 +161,64 @@ export async function saveMenu(
   });
 }
 
+/**
+ * Sends `order.placed` once more, for an order that has not moved. Each service that has done its part already announces it again,
+ * so this one message drives the whole chain on, wherever it broke. Does nothing when the order has moved meanwhile.
+ */
+export const resendOrder = (deps: OrderDependencies, orderId: string): Promise<boolean> =>
+  deps.database.transaction(async (em) => {
+    const order = await lockOrder(em, orderId);
+    if (order?.status !== 'ORDERED' && order?.status !== 'PAID') return false;
+    announcePlaced(em, order, deps.now());
+    return true;
+  });
+
 function applyDecision(
+  deps: OrderDependencies,
   em: EntityManager,
   order: OrderRow,
   decision: Exclude<ReturnType<typeof decide>, { outcome: 'rejected' }>,
-  now: Date,
 ): void {
   if (decision.outcome === 'alreadyApplied') return;
   Object.assign(order, decision.state);
-  order.updatedAt = now;
-  recordChanges(em, order, decision.changes, now);
+  recordChanges(deps, em, order, decision.changes);
 }
 
 /** Writes the timeline, and the events that tell the others: watchers each change, payment the order itself. */
-function recordChanges(em: EntityManager, order: OrderRow, changes: readonly StatusChange[], now: Date): void {
+function recordChanges(
+  deps: OrderDependencies,
+  em: EntityManager,
+  order: OrderRow,
+  changes: readonly StatusChange[],
+): void {
+  const now = deps.now();
   const at = now.toISOString();
-  const about = { orderId: order.id, customerId: order.customerId };
+  order.updatedAt = now;
   order.timeline = [
     ...order.timeline,
     ...changes.map(({ status, version, reason }) => ({ status, version, at, reason })),
   ];
   for (const { status, previousStatus, version, reason } of changes) {
     const meta = { source: 'order', aggregateId: order.id, version, at: now };
-    const watched = { id: order.id, customerId: order.customerId };
-    stageEvent(em, 'order.status', { status, previousStatus, version, reason, occurredAt: at, order: watched }, meta);
-    if (isSentToPayment(status, previousStatus)) {
-      const total = { amount: order.total, currency: order.currency };
-      const { paymentToken, deliveryAddress } = order;
-      stageEvent(em, 'order.placed', { ...about, total, paymentToken, deliveryAddress, placedAt: at }, meta);
+    const { id, customerId } = order;
+    const data = { status, previousStatus, version, reason, occurredAt: at, order: { id, customerId } };
+    stageEvent(em, 'order.status', data, meta);
+    if (isSentToPayment(status, previousStatus)) announcePlaced(em, order, now);
+    if (status === 'CANCELLED') {
+      stageEvent(em, 'order.cancelled', { orderId: id, customerId, reason, cancelledAt: at }, meta);
     }
-    if (status === 'CANCELLED') stageEvent(em, 'order.cancelled', { ...about, reason, cancelledAt: at }, meta);
+    const dueAfterMs = { ORDERED: deps.stuckAfterMs, PAID: deps.stuckAfterMs, CANCELLING: firstCancelDueMs };
+    const due = status in dueAfterMs ? dueAfterMs[status as keyof typeof dueAfterMs] : undefined;
+    order.driveDueAt = due === undefined ? null : new Date(now.getTime() + due);
+    order.driveAttempts = 0;
   }
+}
+
+function announcePlaced(em: EntityManager, order: OrderRow, now: Date): void {
+  const { id: orderId, customerId, currency, paymentToken, deliveryAddress, placedAt, version } = order;
+  const total = { amount: order.total, currency };
+  const data = { orderId, customerId, total, paymentToken, deliveryAddress, placedAt: placedAt.toISOString() };
+  stageEvent(em, 'order.placed', data, { source: 'order', aggregateId: orderId, version, at: now });
 }
 
 /** Once in an order's life: coming back to ORDERED from a refused cancel sends nothing a second time. */

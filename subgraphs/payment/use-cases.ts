@@ -30,7 +30,7 @@ const deliveryReplyTimeoutMs = 1_000;
 export async function takePayment(deps: PaymentDependencies, event: Incoming<'order.placed'>): Promise<void> {
   const { data, inbox } = event;
   const payment = await storeWishToCharge(deps, data);
-  if (payment.state !== 'CHARGING') return;
+  if (payment.state !== 'CHARGING') return announceAgain(deps, data.orderId, inbox);
   const result = await deps.processor.charge({
     idempotencyKey: payment.id,
     token: payment.paymentToken,
@@ -63,18 +63,26 @@ const recordCharge = (
   deps.database.transaction(async (em) => {
     const payment = await lockExisting(em, orderId);
     if (!apply(payment, result.outcome)) return;
-    const at = deps.now();
-    const about = { orderId, customerId: payment.customerId, paymentId: payment.id };
-    if (result.outcome === 'approved') {
-      payment.paidAt = at;
-      const amount = { amount: payment.amount, currency: payment.currency };
-      const { deliveryAddress } = payment;
-      stage(em, payment, 'payment.paid', { ...about, amount, deliveryAddress, paidAt: at.toISOString() }, at);
-    } else {
-      payment.declineReason = result.reason;
-      stage(em, payment, 'payment.declined', { ...about, reason: result.reason, declinedAt: at.toISOString() }, at);
-    }
+    if (result.outcome === 'approved') payment.paidAt = deps.now();
+    else payment.declineReason = result.reason;
+    announceCharge(em, payment, deps.now());
   }, inbox);
+
+/** An order that was sent again, as it has not moved: what is decided is said again, for those who missed it. */
+const announceAgain = (deps: PaymentDependencies, orderId: string, inbox: InboxMessage): Promise<void | undefined> =>
+  deps.database.transaction(async (em) => announceCharge(em, await lockExisting(em, orderId), deps.now()), inbox);
+
+function announceCharge(em: EntityManager, payment: PaymentRow, at: Date): void {
+  const { orderId, customerId, id: paymentId, amount, currency, deliveryAddress, state } = payment;
+  const about = { orderId, customerId, paymentId };
+  if (state === 'PAID') {
+    const paidAt = (payment.paidAt ?? at).toISOString();
+    stage(em, payment, 'payment.paid', { ...about, amount: { amount, currency }, deliveryAddress, paidAt }, at);
+  } else if (state === 'DECLINED') {
+    const reason = payment.declineReason ?? 'declined';
+    stage(em, payment, 'payment.declined', { ...about, reason, declinedAt: at.toISOString() }, at);
+  }
+}
 
 /**
  * Cancels the payment of an order: delivery is asked first, then the money is returned. The answer is the same however often it is

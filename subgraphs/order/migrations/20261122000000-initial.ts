@@ -31,8 +31,8 @@ export class Migration20261122000000 extends Migration {
       delivery_id uuid,
       delivery_status varchar(20),
       cancel_from varchar(20),
-      cancel_due_at timestamptz(3),
-      cancel_attempts int not null,
+      drive_due_at timestamptz(3),
+      drive_attempts int not null,
       timeline jsonb not null,
       placed_at timestamptz(3) not null,
       updated_at timestamptz(3) not null,
@@ -41,6 +41,6 @@ export class Migration20261122000000 extends Migration {
     this.addSql('create index order_by_customer on customer_order (customer_id, id desc)');
     this.addSql('create index order_by_customer_status on customer_order (customer_id, status, id desc)');
     this.addSql('create index order_by_status on customer_order (status, id desc)');
-    this.addSql(`create index order_cancelling on customer_order (cancel_due_at) where status = 'CANCELLING'`);
+    this.addSql(`create index order_due on customer_order (drive_due_at) where drive_due_at is not null`);
   }
 }
