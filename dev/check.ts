@@ -1,6 +1,7 @@
 // `npm run check`: everything that is checked without running the system, two at a time, as a short table and the output of what failed.
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
 
@@ -20,7 +21,7 @@ export interface Result {
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const node = process.execPath;
-const coloured = process.stdout.isTTY;
+const coloured = isatty(1);
 
 /** The slowest first, so that the quick ones fill the gaps. */
 const checks: readonly Check[] = [
