@@ -1,4 +1,5 @@
 // Recovery from the loss of JetStream's storage (G7): the outbox keeps what was published, and publishes again what a stream has lost.
+import type { StreamName } from '../schema/events.ts';
 import { forUpdate } from './database.ts';
 import type { EntityManager } from './database.ts';
 import { ensureStream, isNotFound } from './nats.ts';
