@@ -122,7 +122,7 @@ export function createNatsSource(broker: Broker, log: Logger): Source {
     next: (stream, subject, sequence) => read(stream, { seq: Math.max(1, sequence), next_by_subj: subject }),
 
     onReconnect(listener) {
-      let first = !broker.isConnected();
+      let first = true;
       return broker.onConnect(() => {
         // A connection made anew may reach a broker whose streams were made anew or changed.
         streams.clear();

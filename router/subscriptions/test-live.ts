@@ -1,0 +1,251 @@
+// For tests: the live engine on a real broker behind a real HTTP server, over a small supergraph of things that change.
+import { createClient } from 'graphql-ws';
+import type { Client, ClientOptions } from 'graphql-ws';
+import { connect } from 'nats';
+import type { JetStreamManager, NatsConnection } from 'nats';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { WebSocket } from 'ws';
+import { composeSupergraph } from '../../schema/compose.ts';
+import { subjectToken } from '../../schema/subject.ts';
+import { CodedError } from '../../service/errors.ts';
+import type { Viewer } from '../../service/identity.ts';
+import { createLog } from '../../service/log.ts';
+import { connectBroker, toNatsHeaders } from '../../service/nats.ts';
+import { Registry } from '../../service/telemetry.ts';
+import { createErrorMask } from '../errors.ts';
+import type { SubgraphRequest } from '../executor/execute.ts';
+import { createOperations } from '../operations.ts';
+import type { RequestContext } from '../subgraph-client.ts';
+import { loadSupergraph } from '../supergraph.ts';
+import type { Supergraph } from '../supergraph.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
+import type { EngineLimits } from './engine.ts';
+import { createLive } from './live.ts';
+import type { LiveMetrics } from './live-metrics.ts';
+import type { LiveDeps } from './live-operation.ts';
+import { attachWebSocket } from './websocket.ts';
+
+const link = (...imports: string[]): string =>
+  `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ${JSON.stringify(['@key', ...imports])})`;
+
+const eventsSdl = `
+  ${link('@composeDirective', '@authenticated', '@requiresScopes')}
+    @link(url: "https://baedal.dev/specs/event/v1.0", import: ["@event"])
+    @composeDirective(name: "@event")
+  directive @event(stream: String!, subject: String!, present: Boolean! = false) on FIELD_DEFINITION
+  type Subscription {
+    thingChanged(id: ID!, after: String): ThingEvent! @authenticated
+      @event(stream: "THINGS", subject: "thing.changed.{viewer.sub}.{args.id}", present: true)
+    myThingsChanged(after: String): ThingEvent! @authenticated
+      @event(stream: "THINGS", subject: "thing.changed.{viewer.sub}.>")
+    allThingsChanged(after: String): ThingEvent! @requiresScopes(scopes: [["things:read"]])
+      @event(stream: "THINGS", subject: "thing.changed.>")
+  }
+  type ThingEvent { cursor: String!, version: Int!, note: String, thing: Thing! }
+  type Thing @key(fields: "id", resolvable: false) { id: ID! }
+`;
+const thingsSdl = `
+  ${link()}
+  type Query { thing(id: ID!): Thing }
+  type Thing @key(fields: "id") { id: ID!, name: String!, size: Int }
+`;
+
+/** Composed once: composition is the slow part. */
+export const testSupergraph: Supergraph = loadSupergraph(
+  composeSupergraph([
+    { name: 'events', url: 'nats://events', sdl: eventsSdl },
+    { name: 'things', url: 'http://things', sdl: thingsSdl },
+  ]).supergraphSdl,
+);
+
+/** A token of the tests: `sub`, or `sub scope`, with an expiry. The verifier below reads it back. */
+export function tokenOf(sub: string, options: { readonly scope?: string; readonly expiresAt?: number } = {}): string {
+  return `Bearer ${sub}|${options.scope ?? ''}|${String(options.expiresAt ?? Date.now() + 3_600_000)}`;
+}
+
+export function verifyTestToken(authorization: string | undefined): Promise<Viewer | undefined> {
+  if (authorization === undefined) return Promise.resolve(undefined);
+  const [sub, scope, expiresAt] = authorization.replace('Bearer ', '').split('|');
+  if (sub === undefined || expiresAt === undefined) return Promise.reject(new CodedError('UNAUTHENTICATED'));
+  const scopes = new Set((scope ?? '').split(' '));
+  return Promise.resolve({ sub, scopes, expiresAt: Number(expiresAt), token: authorization.replace('Bearer ', '') });
+}
+
+export const testMask = createErrorMask({
+  exposedCodes: new Set(),
+  onMasked: (error) => console.error('masked', error),
+});
+
+export const prepareTestOperation = createOperations({
+  limits: { maxTokens: 1_000, maxDepth: 10, maxHeight: 100, maxAliases: 30, maxRootFields: 20 },
+  introspection: true,
+  cacheEntries: 100,
+});
+
+/** A stand-in for the subgraph of things: answers entities and `thing`, and keeps what it was asked. */
+export function thingsSubgraph() {
+  const requests: { readonly request: SubgraphRequest; readonly context: RequestContext }[] = [];
+  let gate: Promise<void> = Promise.resolve();
+  const thing = (id: unknown) => ({ __typename: 'Thing', id, name: `thing ${String(id)}`, size: 7 });
+  return {
+    requests,
+    /** Answers wait until the returned function is called. */
+    hold(): () => void {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      gate = promise;
+      return resolve;
+    },
+    async fetch(request: SubgraphRequest, context: RequestContext) {
+      requests.push({ request, context });
+      await gate;
+      const { representations, id } = request.variables as { representations?: { id: string }[]; id?: string };
+      if (representations === undefined) return { data: { thing: thing(id) } };
+      return { data: { _entities: representations.map((one) => thing(one.id)) } };
+    },
+  };
+}
+
+export interface TestLive {
+  readonly url: string;
+  readonly nats: NatsConnection;
+  readonly manager: JetStreamManager;
+  readonly metrics: LiveMetrics;
+  readonly subgraph: ReturnType<typeof thingsSubgraph>;
+  readonly deps: LiveDeps;
+  /** Stores one change; the version must count up by thing. */
+  publish(owner: string, id: string, version: number, more?: Readonly<Record<string, unknown>>): Promise<void>;
+  client(token: string | undefined, options?: Partial<ClientOptions>): Client;
+  /** The value of a metric, labels added up. */
+  value(name: keyof LiveMetrics): Promise<number>;
+  /** Ends the sockets as a process that goes down does. */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TestLiveOptions {
+  readonly natsUrl: string;
+  readonly limits?: Partial<ConnectionLimits>;
+  readonly engineLimits?: Partial<EngineLimits>;
+  readonly cursorSecrets?: readonly string[];
+}
+
+/** Makes the stream of the tests on a broker. */
+export async function makeThingsStream(manager: JetStreamManager): Promise<void> {
+  await manager.streams.add({
+    name: 'THINGS',
+    subjects: ['thing.>'],
+    allow_direct: true,
+    republish: { src: 'thing.changed.>', dest: 'live.thing.changed.>' },
+  });
+}
+
+export async function startTestLive(options: TestLiveOptions): Promise<TestLive> {
+  const log = createLog('test', 'silent');
+  const nats = await connect({ servers: options.natsUrl, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+  const manager = await nats.jetstreamManager();
+  const jetstream = nats.jetstream();
+  const broker = connectBroker({ servers: options.natsUrl, name: 'test-router', log });
+  await broker.connection;
+  const subgraph = thingsSubgraph();
+  const { engine, metrics } = createLive({
+    broker,
+    fetch: subgraph.fetch,
+    cursorSecrets: options.cursorSecrets ?? ['secret'],
+    maskError: testMask,
+    log,
+    registry: new Registry(),
+    limits: { presentGraceMs: 0, ...options.engineLimits },
+  });
+  const deps: LiveDeps = {
+    engine,
+    supergraph: () => testSupergraph,
+    prepare: prepareTestOperation,
+    verify: verifyTestToken,
+    fetch: subgraph.fetch,
+    maskError: testMask,
+    log,
+    metrics,
+    limits: { drainMs: 100, ...options.limits },
+  };
+  const server = createServer();
+  const sockets = attachWebSocket(server, '/graphql', deps);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `ws://127.0.0.1:${String((server.address() as AddressInfo).port)}/graphql`;
+  const clients: Client[] = [];
+
+  return {
+    url,
+    nats,
+    manager,
+    metrics,
+    subgraph,
+    deps,
+    async publish(owner, id, version, more = {}) {
+      await jetstream.publish(
+        `thing.changed.${subjectToken(owner)}.${subjectToken(id)}`,
+        JSON.stringify({ version, note: null, thing: { id }, ...more }),
+        { headers: toNatsHeaders({ 'ce-aggregateversion': String(version), 'ce-time': new Date().toISOString() }) },
+      );
+    },
+    client(token, more = {}) {
+      const client = createClient({
+        url,
+        webSocketImpl: WebSocket,
+        retryAttempts: 0,
+        lazy: true,
+        ...(token === undefined ? {} : { connectionParams: { authorization: token } }),
+        ...more,
+      });
+      clients.push(client);
+      return client;
+    },
+    async value(name) {
+      const { values } = await metrics[name].get();
+      return values.reduce((sum, { value }) => sum + value, 0);
+    },
+    drain: () => sockets.close(),
+    async close() {
+      await Promise.all(clients.map((client) => client.dispose()));
+      await sockets.close();
+      engine.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await broker.close();
+      await nats.close();
+    },
+  };
+}
+
+export interface TestResult {
+  readonly data?: Record<string, Record<string, unknown>> | null;
+  readonly errors?: readonly unknown[];
+  readonly extensions?: unknown;
+}
+
+/** Reads the results of one subscription one by one. */
+export function watch(
+  client: Client,
+  query: string,
+  variables: Record<string, unknown> = {},
+): {
+  /** The next result; rejects with the errors or the close event that ended the subscription. */
+  next(): Promise<TestResult>;
+  /** Resolves when the subscription has ended without an error. */
+  end(): Promise<void>;
+  stop(): Promise<unknown>;
+} {
+  const results = client.iterate<Record<string, Record<string, unknown>>>({ query, variables });
+  return {
+    async next() {
+      const { done, value } = await results.next();
+      if (done === true) throw new Error('the subscription is complete');
+      return value as TestResult;
+    },
+    async end() {
+      const { done } = await results.next();
+      if (done !== true) throw new Error('a result instead of the end');
+    },
+    stop: async () => results.return?.(),
+  };
+}
