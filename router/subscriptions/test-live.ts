@@ -182,11 +182,18 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     subgraph,
     deps,
     async publish(owner, id, version, more = {}) {
-      await jetstream.publish(
-        `thing.changed.${subjectToken(owner)}.${subjectToken(id)}`,
-        JSON.stringify({ version, note: null, thing: { id }, ...more }),
-        { headers: toNatsHeaders({ 'ce-aggregateversion': String(version), 'ce-time': new Date().toISOString() }) },
-      );
+      const subject = `thing.changed.${subjectToken(owner)}.${subjectToken(id)}`;
+      const headers = { 'ce-aggregateversion': String(version), 'ce-time': new Date().toISOString() };
+      const publish = (): Promise<unknown> =>
+        jetstream
+          .publish(subject, JSON.stringify({ version, note: null, thing: { id }, ...more }), {
+            headers: toNatsHeaders(headers),
+            // As an outbox does: again until it is known to be stored, and stored once.
+            msgID: `${subject} ${String(version)}`,
+            timeout: 1_000,
+          })
+          .catch(publish);
+      await publish();
     },
     client(token, more = {}) {
       const client = createClient({

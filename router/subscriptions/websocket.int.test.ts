@@ -2,8 +2,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect } from 'nats';
 import { mkdtemp } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { WebSocket } from 'ws';
 import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
 import { makeThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
@@ -28,6 +30,11 @@ async function start(options: Partial<TestLiveOptions> = {}): Promise<TestLive> 
   await makeThingsStream(manager);
   await nats.close();
   return (live = await startTestLive({ natsUrl: broker.url, ...options }));
+}
+
+/** Looks again on every turn of the event loop; the test's time-out is the limit. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(setImmediate);
 }
 
 const one = 'subscription ($id: ID!, $after: String) { thingChanged(id: $id, after: $after) { cursor version } }';
@@ -67,5 +74,244 @@ describe('a subscription to one thing', () => {
     const events = watch(client(tokenOf('alice')), 'subscription { thingChanged(id: "a") { thing { id name } } }');
     expect(await events.next()).toEqual({ data: { thingChanged: { thing: { id: 'a', name: 'thing a' } } } });
     expect(subgraph.requests[0]?.context.viewer?.sub).toBe('alice');
+  });
+});
+
+describe('many operations on one connection', () => {
+  test('queries and mutations are answered too, by the same rules as over HTTP', async () => {
+    const { client } = await start();
+    const query = watch(client(tokenOf('alice')), 'query ($id: ID!) { thing(id: $id) { name } }', { id: 'x' });
+    expect(await query.next()).toEqual({ data: { thing: { name: 'thing x' } } });
+    await query.end();
+  });
+
+  test('what is wrong with one is told to that one', async () => {
+    const { client, publish } = await start();
+    await publish('alice', 'a', 1);
+    const own = client(tokenOf('alice'), { lazy: false });
+    const good = watch(own, one, { id: 'a' });
+    await good.next();
+    for (const [query, variables, code] of [
+      ['subscription {', {}, 'GRAPHQL_PARSE_FAILED'],
+      ['subscription { nothing }', {}, 'GRAPHQL_VALIDATION_FAILED'],
+      ['subscription ($id: ID!) { thingChanged(id: $id) { version } }', {}, 'BAD_USER_INPUT'],
+      ['subscription { allThingsChanged { version } }', {}, 'FORBIDDEN'],
+      [one, { id: 'b' }, 'NOT_FOUND'],
+      [one, { id: 'a', after: 'x' }, 'CURSOR_INVALID'],
+      [
+        'subscription ($yes: Boolean!) { thingChanged(id: "a") @include(if: $yes) { version } }',
+        { yes: false },
+        undefined,
+      ],
+    ] as const) {
+      const errors: unknown = await watch(own, query, variables)
+        .next()
+        .catch((error: unknown) => error);
+      expect(errors).toEqual([
+        expect.objectContaining({ extensions: code === undefined ? expect.anything() : { code } }),
+      ]);
+    }
+    await publish('alice', 'a', 2);
+    expect((await good.next()).data?.['thingChanged']).toMatchObject({ version: 2 });
+  });
+
+  test('are limited for a connection and for a viewer', async () => {
+    const { client, publish } = await start({
+      limits: { maxSubscriptionsPerConnection: 2, maxSubscriptionsPerViewer: 3, maxConnectionsPerViewer: 2 },
+    });
+    await publish('alice', 'a', 1);
+    const [first, second, third] = [client(tokenOf('alice')), client(tokenOf('alice')), client(tokenOf('alice'))];
+    for (const own of [first, first, second]) await watch(own, one, { id: 'a' }).next();
+    for (const own of [first, second]) {
+      await expect(watch(own, one, { id: 'a' }).next()).rejects.toEqual([
+        expect.objectContaining({ extensions: { code: 'SUBSCRIPTION_LIMIT' } }),
+      ]);
+    }
+    await expect(watch(third, one, { id: 'a' }).next()).rejects.toMatchObject({
+      code: 4412,
+      reason: 'CONNECTION_LIMIT',
+    });
+  });
+});
+
+describe('who asks', () => {
+  test('is read from connectionParams in any letter case', async () => {
+    const { client, publish } = await start();
+    await publish('alice', 'a', 1);
+    const own = client(undefined, { connectionParams: { AuthoriZation: tokenOf('alice') } });
+    expect((await watch(own, one, { id: 'a' }).next()).data).toBeTruthy();
+  });
+
+  test('is refused with a typed code when the token does not hold', async () => {
+    const { client } = await start();
+    await expect(watch(client('nonsense'), one, { id: 'a' }).next()).rejects.toMatchObject({
+      code: 4403,
+      reason: 'UNAUTHENTICATED',
+    });
+  });
+
+  test('may be nobody, who may not watch', async () => {
+    const { client } = await start();
+    await expect(watch(client(undefined), one, { id: 'a' }).next()).rejects.toEqual([
+      expect.objectContaining({ extensions: { code: 'UNAUTHENTICATED' } }),
+    ]);
+  });
+
+  test('is given nothing after the token has expired: the connection closes with a typed code, and the cursor stays good', async () => {
+    const { client, publish, value } = await start();
+    await publish('alice', 'a', 1);
+    const events = watch(client(tokenOf('alice', { expiresAt: Date.now() + 300 })), one, { id: 'a' });
+    const after = (await events.next()).data?.['thingChanged']?.['cursor'];
+    await expect(events.next()).rejects.toMatchObject({ code: 4410, reason: 'TOKEN_EXPIRED' });
+    await publish('alice', 'a', 2);
+    const resumed = watch(client(tokenOf('alice')), one, { id: 'a', after });
+    expect((await resumed.next()).data?.['thingChanged']).toMatchObject({ version: 2 });
+    expect(await value('closes')).toBe(1);
+  });
+});
+
+describe('the broker', () => {
+  test('may be restarted without a change missed or repeated', async () => {
+    const { client, publish } = await start();
+    await publish('alice', 'a', 1);
+    const own = client(tokenOf('alice'));
+    const events = watch(own, one, { id: 'a' });
+    const wide = watch(own, 'subscription { myThingsChanged { version } }');
+    const next = wide.next();
+    await events.next();
+    await publish('alice', 'a', 2);
+    await Promise.all([events.next(), next]);
+    await broker.process.kill('SIGKILL');
+    await broker.process.ready();
+    await publish('alice', 'a', 3);
+    await publish('alice', 'a', 4);
+    for (const version of [3, 4]) {
+      expect((await events.next()).data?.['thingChanged']).toMatchObject({ version });
+      expect((await wide.next()).data?.['myThingsChanged']).toMatchObject({ version });
+    }
+  });
+
+  test('away: a new subscription is told SERVICE_UNAVAILABLE, and a later one works', async () => {
+    const { client, publish, deps } = await start();
+    await publish('alice', 'a', 1);
+    const own = client(tokenOf('alice'), { lazy: false });
+    await broker.process.stop();
+    await expect(watch(own, one, { id: 'a' }).next()).rejects.toEqual([
+      expect.objectContaining({ extensions: { code: 'SERVICE_UNAVAILABLE' } }),
+    ]);
+    expect((await deps.metrics.topics.get()).values[0]?.value).toBe(0);
+    await broker.process.start();
+    await publish('alice', 'a', 2);
+    const retried = async (): Promise<unknown> => watch(own, one, { id: 'a' }).next().catch(retried);
+    expect(await retried()).toMatchObject({ data: { thingChanged: { version: 2 } } });
+  });
+});
+
+describe('a client that goes', () => {
+  test('abruptly, politely or while it starts leaves nothing behind', async () => {
+    const { url, publish, value, metrics } = await start();
+    await publish('alice', 'a', 1);
+    const closed: Promise<unknown>[] = [];
+    for (let round = 0; round < 30; round += 1) {
+      const socket = new WebSocket(url, 'graphql-transport-ws');
+      await new Promise((resolve) => socket.once('open', resolve));
+      closed.push(new Promise((resolve) => socket.once('close', resolve)));
+      const say = (message: object): void => socket.send(JSON.stringify(message));
+      say({ type: 'connection_init', payload: { authorization: tokenOf('alice') } });
+      await new Promise((resolve) => socket.once('message', resolve));
+      say({ id: '1', type: 'subscribe', payload: { query: one, variables: { id: 'a' } } });
+      if (round % 3 === 0) {
+        await new Promise((resolve) => socket.once('message', resolve));
+        socket.terminate();
+      } else if (round % 3 === 1) {
+        say({ id: '1', type: 'complete' });
+        // The id may be used again although the first subscription may still be starting.
+        say({ id: '1', type: 'subscribe', payload: { query: one, variables: { id: 'a' } } });
+        socket.close();
+      } else {
+        socket.terminate();
+      }
+    }
+    await Promise.all(closed);
+    await until(
+      async () =>
+        (await value('connections')) === 0 && (await value('subscriptions')) === 0 && (await value('topics')) === 0,
+    );
+    expect(await metrics.groups.get()).toMatchObject({ values: [{ value: 0 }] });
+  });
+
+  test('silent is found by its missing pong', async () => {
+    const { url, value } = await start({ limits: { pingIntervalMs: 120 } });
+    const socket = new WebSocket(url, 'graphql-transport-ws', { autoPong: false });
+    await new Promise((resolve) => socket.once('open', resolve));
+    await new Promise((resolve) => socket.once('close', resolve));
+    await until(async () => (await value('connections')) === 0);
+  });
+
+  test('that never says connection_init is closed', async () => {
+    const { url } = await start({ limits: { initTimeoutMs: 50 } });
+    const socket = new WebSocket(url, 'graphql-transport-ws');
+    expect(await new Promise((resolve) => socket.once('close', resolve))).toBe(4408);
+  });
+});
+
+describe('a client that does not read', () => {
+  test('is closed with a typed code, holds nobody up, and resumes behind what it was given', async () => {
+    const { client, publish } = await start({ limits: { slowConsumerMs: 200 } });
+    await publish('alice', 'a', 1);
+    let socket: WebSocket | undefined;
+    class KeptSocket extends WebSocket {
+      constructor(...args: ConstructorParameters<typeof WebSocket>) {
+        super(...args);
+        socket = this;
+      }
+    }
+    const query = 'subscription ($after: String) { thingChanged(id: "a", after: $after) { cursor version note } }';
+    const slow = watch(client(tokenOf('alice'), { webSocketImpl: KeptSocket }), query);
+    const fast = watch(client(tokenOf('alice')), query);
+    await Promise.all([slow.next(), fast.next()]);
+    const raw = (socket as unknown as { _socket: Socket })._socket;
+    raw.pause();
+    const note = 'x'.repeat(400_000);
+    const versions = Array.from({ length: 40 }, (_, index) => index + 2);
+    for (const version of versions) {
+      await publish('alice', 'a', version, { note });
+      expect((await fast.next()).data?.['thingChanged']).toMatchObject({ version });
+    }
+    const seen: number[] = [];
+    let cursor: unknown;
+    raw.resume();
+    const closed = (async (): Promise<unknown> => {
+      for (;;) {
+        const result = await slow.next().catch((error: unknown) => ({ ended: error }));
+        if ('ended' in result) return result.ended;
+        seen.push(Number(result.data?.['thingChanged']?.['version']));
+        cursor = result.data?.['thingChanged']?.['cursor'];
+      }
+    })();
+    expect(await closed).toMatchObject({ code: 4411, reason: 'SUBSCRIPTION_SLOW_CONSUMER' });
+    expect(seen).toEqual(versions.slice(0, seen.length));
+    const resumed = watch(client(tokenOf('alice')), query, { after: cursor });
+    for (const version of versions.slice(seen.length)) {
+      expect((await resumed.next()).data?.['thingChanged']).toMatchObject({ version });
+    }
+  });
+});
+
+describe('a router that goes down', () => {
+  test('tells every client, refuses new ones, and the cursors are good at the next', async () => {
+    const first = await start();
+    await first.publish('alice', 'a', 1);
+    const events = watch(first.client(tokenOf('alice')), one, { id: 'a' });
+    const after = (await events.next()).data?.['thingChanged']?.['cursor'];
+    const ended = events.next().catch((error: unknown) => error);
+    await first.drain();
+    expect(await ended).toMatchObject({ code: 1012, reason: 'SHUTTING_DOWN' });
+    await expect(watch(first.client(tokenOf('alice')), one, { id: 'a' }).next()).rejects.toBeTruthy();
+    await first.publish('alice', 'a', 2);
+    const second = await startTestLive({ natsUrl: broker.url });
+    const resumed = watch(second.client(tokenOf('alice')), one, { id: 'a', after });
+    expect((await resumed.next()).data?.['thingChanged']).toMatchObject({ version: 2 });
+    await second.close();
   });
 });
