@@ -1,12 +1,13 @@
 // Executes a prepared query or mutation for one viewer: coerces its variables, leaves out what the viewer may not have, runs it.
 import { getVariableValues } from 'graphql';
-import type { DocumentNode, ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionResult, GraphQLError } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { permit } from './auth.ts';
+import type { Permission } from './auth.ts';
 import { withCode } from './errors.ts';
 import { executeOperation } from './executor/execute.ts';
 import type { SubgraphFetch } from './executor/execute.ts';
-import { compileOperation } from './executor/operation.ts';
+import { restrictOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
 import type { RequestContext } from './subgraph-client.ts';
 
@@ -49,22 +50,22 @@ export async function runOperation(
     return executeOperation(operation, variables, fetch, { ...context, signal: undefined });
   }
   if (permission.errors.length === 0) return executeOperation(operation, variables, fetch, context);
-  const result = await executeOperation(permittedPart(operation, permission.document), variables, fetch, context);
-  return { ...result, errors: [...permission.errors, ...(result.errors ?? [])] };
+  return executeOperation(permittedPart(operation, permission), variables, fetch, context, permission.errors);
 }
 
-const permittedParts = new WeakMap<DocumentNode, CompiledOperation>();
-const emptyParts = new WeakMap<CompiledOperation, CompiledOperation>();
+const permittedParts = new WeakMap<CompiledOperation, WeakMap<Permission, CompiledOperation>>();
 
-/** The operation with the plan of the permitted part, and its own shape: a refused field is null, and nulls rise as ever. */
-function permittedPart(operation: CompiledOperation, permitted: DocumentNode | undefined): CompiledOperation {
-  const known = permitted === undefined ? emptyParts.get(operation) : permittedParts.get(permitted);
-  if (known !== undefined) return known;
-  const part =
-    permitted === undefined
-      ? { ...operation, plan: { kind: 'QueryPlan' as const } }
-      : { ...operation, plan: compileOperation(operation.supergraph, permitted, operation.name).plan };
-  if (permitted === undefined) emptyParts.set(operation, part);
-  else permittedParts.set(permitted, part);
+/** Compiled once for each answer that authorisation gives. */
+function permittedPart(operation: CompiledOperation, permission: Permission): CompiledOperation {
+  let parts = permittedParts.get(operation);
+  if (parts === undefined) {
+    parts = new WeakMap();
+    permittedParts.set(operation, parts);
+  }
+  let part = parts.get(permission);
+  if (part === undefined) {
+    part = restrictOperation(operation, permission.document);
+    parts.set(permission, part);
+  }
   return part;
 }

@@ -167,6 +167,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     close() {
       draining = true;
+      if (!server.listening) return Promise.resolve();
       return new Promise((resolve, reject) => {
         // Closes idle connections at once; the others end with `connection: close`.
         server.close((error) => {

@@ -1,4 +1,5 @@
 // Puts the router together from its parts, and takes it apart in the right order.
+import { randomBytes } from 'node:crypto';
 import type { Broker } from '../service/nats.ts';
 import type { VerifyIdentity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
@@ -10,6 +11,8 @@ import { createRouterMetrics } from './metrics.ts';
 import { createOperations } from './operations.ts';
 import { createPages } from './pages.ts';
 import { createSubgraphClient } from './subgraph-client.ts';
+import { attachWebSocket } from './subscriptions/websocket.ts';
+import { createLive } from './subscriptions/live.ts';
 import { loadSupergraph } from './supergraph.ts';
 import type { Supergraph } from './supergraph.ts';
 
@@ -85,11 +88,42 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     log,
   });
+  let closeSockets = (): Promise<void> => Promise.resolve();
+  if (broker !== undefined) {
+    const live = createLive({
+      broker,
+      fetch: client.fetch,
+      cursorSecrets: cursorSecrets(config, log),
+      maskError: mask,
+      log,
+      registry: metrics.registry,
+    });
+    opened.defer(() => live.engine.close());
+    const sockets = attachWebSocket(http.server, endpoint, {
+      engine: live.engine,
+      supergraph: graphql.supergraph,
+      prepare,
+      verify,
+      fetch: client.fetch,
+      maskError: mask,
+      log,
+      metrics: live.metrics,
+    });
+    closeSockets = sockets.close;
+  }
+  opened.defer(async () => {
+    http.announceDrain();
+    // Together: the server counts sockets as connections, and takes no new ones while these are closed.
+    await Promise.all([closeSockets(), http.close()]);
+  });
   const origin = await http.listen(config.HOST, config.ROUTER_PORT);
-  opened.defer(() => http.close());
-  // Closed first, when the last requests are still served.
-  opened.defer(() => http.announceDrain());
 
   const resources = opened.move();
   return { url: `${origin}${endpoint}`, supergraph: graphql.supergraph, close: () => resources.disposeAsync() };
+}
+
+function cursorSecrets({ CURSOR_SECRETS }: RouterConfig, log: Logger): readonly string[] {
+  if (CURSOR_SECRETS.length > 0) return CURSOR_SECRETS;
+  log.warn('CURSOR_SECRETS is not set: cursors of this process end with it');
+  return [randomBytes(32).toString('base64url')];
 }
