@@ -38,8 +38,10 @@ export interface ConsumerOptions {
   readonly metrics: Registry;
 }
 
-/** After this long without an answer the broker gives a message to another instance. */
-const ackWaitMs = 30_000;
+/** After this long without a sign of life the broker gives a message to another instance: how long a killed one holds it up. */
+const ackWaitMs = 6_000;
+/** How often this process says that it is still at work on what it has taken. */
+const signOfLifeMs = 2_000;
 /** An unforeseen error is tried this often, with growing pauses, before its message is parked. */
 const attemptsBeforeParking = 8;
 
@@ -88,10 +90,22 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
 
   const handleAll = async (connection: NatsConnection, incoming: ConsumerMessages): Promise<void> => {
     const lanes = createLanes(options.concurrency);
-    for await (const message of incoming) {
-      await lanes.run(message.headers?.get('ce-subject') ?? message.subject, () => handleOne(connection, message));
+    const taken = new Set<JsMsg>();
+    const signsOfLife = setInterval(() => {
+      for (const message of taken) message.working();
+    }, signOfLifeMs);
+    try {
+      for await (const message of incoming) {
+        await lanes.run(message.headers?.get('ce-subject') ?? message.subject, async () => {
+          taken.add(message);
+          await handleOne(connection, message);
+          taken.delete(message);
+        });
+      }
+      await lanes.idle();
+    } finally {
+      clearInterval(signsOfLife);
     }
-    await lanes.idle();
   };
 
   const handleOne = async (connection: NatsConnection, message: JsMsg): Promise<void> => {
