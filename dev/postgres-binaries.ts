@@ -37,14 +37,22 @@ export async function findPostgresBinaries(fallbackFolder: string): Promise<Post
   };
 }
 
-/** Many processes may do this at once: a link that is there already is a link that somebody made. */
-async function linkLibraries(root: string, fallbackFolder: string): Promise<Record<string, string>> {
+/**
+ * Makes the links that the package at `root` lists, there or else in `fallbackFolder`; gives what the environment then needs. Many
+ * processes may do this at once: a link that is there already is a link that somebody made.
+ * @param makeLink for tests: how a link is made in the package.
+ */
+export async function linkLibraries(
+  root: string,
+  fallbackFolder: string,
+  makeLink = link,
+): Promise<Record<string, string>> {
   const links = await readLinks(root);
   const missing = (
     await Promise.all(links.map(async (link) => ((await exists(join(root, link.target))) ? [] : [link])))
   ).flat();
   try {
-    for (const { source, target } of missing) await link(relative(dirname(target), source), join(root, target));
+    for (const { source, target } of missing) await makeLink(relative(dirname(target), source), join(root, target));
     return {};
   } catch (error) {
     if (!['EACCES', 'EPERM', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;

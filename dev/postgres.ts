@@ -66,7 +66,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     unix_socket_directories: '',
     max_connections: 200,
     log_checkpoints: 'off',
-    ...(disposable ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } : {}),
+    ...(disposable ? { fsync: 'off', full_page_writes: 'off' } : {}),
   };
   const server = supervise({
     name: 'postgres',

@@ -1,11 +1,13 @@
 // The command line of `npm start`.
 import { parseArgs } from 'node:util';
 
-export type StartArguments = { readonly fresh: boolean; readonly help: boolean } | { readonly problem: string };
+export type StartArguments =
+  { readonly fresh: boolean; readonly help: boolean; readonly data: string | undefined } | { readonly problem: string };
 
-export const startUsage = `usage: npm start -- [--fresh]
+export const startUsage = `usage: npm start -- [--fresh] [--data <folder>]
 
-  --fresh  begin with empty databases and streams; otherwise .data/ keeps them between runs
+  --fresh          begin with empty databases and streams; otherwise those of the last run go on
+  --data <folder>  where databases, streams, keys and logs are kept; default .data
 
 Environment
   ROUTER_PORT, ORDER_PORT, PAYMENT_PORT, DELIVERY_PORT, POSTGRES_PORT, NATS_PORT
@@ -19,9 +21,13 @@ export function readStartArguments(args: readonly string[]): StartArguments {
   try {
     const { values } = parseArgs({
       args: [...args],
-      options: { fresh: { type: 'boolean', default: false }, help: { type: 'boolean', short: 'h', default: false } },
+      options: {
+        fresh: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+        data: { type: 'string' },
+      },
     });
-    return values;
+    return { fresh: values.fresh, help: values.help, data: values.data };
   } catch (error) {
     return { problem: (error as Error).message };
   }

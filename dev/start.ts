@@ -1,6 +1,6 @@
 // `npm start`: the whole system on this machine, shown on a board, until Ctrl-C.
 import { rm } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { createBoard } from './board.ts';
 import type { Board } from './board.ts';
 import { dataFolder } from './folders.ts';
@@ -12,6 +12,8 @@ import { findMenuIds, welcome } from './welcome.ts';
 
 const healthIntervalMs = 2_000;
 const parentIntervalMs = 1_000;
+/** Ctrl-C comes twice: from the terminal, and from npm, which passes its own on. */
+const sameRequestMs = 400;
 
 process.exitCode = await main();
 process.exit();
@@ -27,29 +29,35 @@ async function main(): Promise<number> {
     console.log(startUsage);
     return 0;
   }
+  const dataDir = resolve(chosen.data ?? dataFolder);
   let unlock: () => Promise<void>;
   try {
-    unlock = await lockFolder(dataFolder);
+    unlock = await lockFolder(dataDir);
   } catch (error) {
     if (!(error instanceof LockedError)) throw error;
-    console.error(`Baedal is running already here: process ${String(error.pid)}. Stop that one first.`);
+    console.error(
+      `Baedal is running already on ${relative(process.cwd(), dataDir)}: process ${String(error.pid)}. Stop that one first.`,
+    );
     return 1;
   }
   try {
-    if (chosen.fresh) await forgetData();
-    return await runUntilAsked();
+    if (chosen.fresh) await forgetData(dataDir);
+    return await runUntilAsked(dataDir);
   } finally {
     await unlock();
   }
 }
 
-async function runUntilAsked(): Promise<number> {
+async function runUntilAsked(dataDir: string): Promise<number> {
   const board = createBoard(process.stdout, {
     colour: process.stdout.isTTY && !process.env['NO_COLOR'],
   });
   const asked = new AbortController();
+  let askedAt = -Infinity;
   let stack: Stack | undefined;
   const ask = (why: string): void => {
+    if (performance.now() - askedAt < sameRequestMs) return;
+    askedAt = performance.now();
     if (asked.signal.aborted) return force(stack);
     board.print(`\n${why}: stopping. Once more forces it.`);
     asked.abort();
@@ -63,14 +71,14 @@ async function runUntilAsked(): Promise<number> {
   try {
     if (!process.stdout.isTTY) board.print('Baedal is starting.');
     stack = await startStack({
-      dataDir: dataFolder,
+      dataDir,
       ports: 'default',
       inherit: process.env,
       signal: asked.signal,
       onEvent: board.show,
       say: board.print,
     });
-    const logFolder = relative(process.cwd(), join(dataFolder, 'logs'));
+    const logFolder = relative(process.cwd(), join(dataDir, 'logs'));
     const { graphqlUrl, issuer } = stack;
     board.print(await welcome({ graphqlUrl, issuer, logFolder, menuIds: await findMenuIds(graphqlUrl) }));
     const stopHealth = showHealth(stack, board);
@@ -91,9 +99,9 @@ async function runUntilAsked(): Promise<number> {
 }
 
 /** Begins anew. Downloads stay, and keys, so that tokens are good for the next run too. */
-async function forgetData(): Promise<void> {
+async function forgetData(dataDir: string): Promise<void> {
   for (const name of ['postgres', 'nats', 'logs', 'cursor-secret']) {
-    await rm(join(dataFolder, name), { recursive: true, force: true });
+    await rm(join(dataDir, name), { recursive: true, force: true });
   }
 }
 
