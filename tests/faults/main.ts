@@ -1,0 +1,79 @@
+// `npm run faults -- --minutes 10 --seed 1`: a fault run over the real stack, judged at the end. Exits 1 when anything was wrong.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runFaults } from './run.ts';
+import type { FaultReport } from './run.ts';
+
+const usage = `usage: npm run faults -- [--minutes 10] [--seed N] [--rate 12] [--every 5] [--keep]
+
+  --minutes  how long faults go on
+  --seed     the same seed gives the same faults and customers; default: a new one, which is printed
+  --rate     orders per second
+  --every    seconds from one fault to the next, in the mean
+  --keep     keep databases, streams and logs, and print where they are`;
+
+function readArguments() {
+  const text = { type: 'string' } as const;
+  try {
+    const { values } = parseArgs({
+      options: { minutes: text, seed: text, rate: text, every: text, keep: { type: 'boolean' } },
+    });
+    const number = (value: string | undefined, otherwise: number): number => {
+      const read = value === undefined ? otherwise : Number(value);
+      if (!Number.isFinite(read) || read <= 0) throw new Error(`"${String(value)}" is no number above 0`);
+      return read;
+    };
+    return {
+      minutes: number(values.minutes, 10),
+      seed: number(values.seed, 1 + Math.floor(Math.random() * 1_000_000)),
+      rate: number(values.rate, 12),
+      every: number(values.every, 5),
+      keep: values.keep ?? false,
+    };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${usage}`);
+    process.exit(2);
+  }
+}
+
+function printReport(report: FaultReport): void {
+  const { orders, faults, violations } = report;
+  const share = orders === 0 ? 0 : (report.cancelAsked / orders) * 100;
+  console.log(`
+seed                     ${String(report.seed)}
+orders                   ${String(orders)}  (${JSON.stringify(report.ended)})
+cancels asked            ${String(report.cancelAsked)}  (${share.toFixed(0)} %)
+answers lost, asked again ${String(report.answersLost)}
+faults                   ${String(Object.values(faults).reduce((sum, count) => sum + count, 0))}  (${JSON.stringify(faults)})
+status events watched    ${String(report.watched)}
+longest time to an end   ${(report.longestToEndMs / 1000).toFixed(1)} s
+settled after            ${(report.settledAfterMs / 1000).toFixed(1)} s
+violations               ${String(violations.length)}`);
+  const byRule = Map.groupBy(violations, ({ rule }) => rule);
+  for (const [rule, found] of byRule) {
+    console.log(`\n${rule}: ${String(found.length)}`);
+    for (const { orderId, text } of found.slice(0, 5)) console.log(`  ${orderId ?? ''} ${text}`);
+  }
+  for (const story of report.stories) console.log(`\n${story}`);
+}
+
+const { minutes, seed, rate, every, keep } = readArguments();
+const folder = await mkdtemp(join(tmpdir(), 'baedal-faults-'));
+try {
+  const report = await runFaults({
+    folder: join(folder, 'data'),
+    seed,
+    durationMs: minutes * 60_000,
+    schedule: { everyMs: every * 1_000, longestMs: 12_000 },
+    ordersPerSecond: rate,
+    settleWithinMs: 180_000,
+    onProgress: (line) => console.log(line),
+  });
+  printReport(report);
+  process.exitCode = report.violations.length === 0 ? 0 : 1;
+} finally {
+  if (keep) console.log(`kept in ${folder}`);
+  else await rm(folder, { recursive: true, force: true });
+}
