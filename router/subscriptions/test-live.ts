@@ -213,7 +213,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     },
     drain: () => sockets.close(),
     async close() {
-      await Promise.all(clients.map((client) => client.dispose()));
+      for (const client of clients) await client.dispose();
       await sockets.close();
       engine.close();
       server.closeAllConnections();
@@ -245,9 +245,9 @@ export function watch(
   const results = client.iterate<Record<string, Record<string, unknown>>>({ query, variables });
   return {
     async next() {
-      const { done, value } = await results.next();
-      if (done === true) throw new Error('the subscription is complete');
-      return value as TestResult;
+      const result = await results.next();
+      if (result.done === true) throw new Error('the subscription is complete');
+      return result.value as TestResult;
     },
     async end() {
       const { done } = await results.next();

@@ -259,18 +259,18 @@ describe('a client that does not read', () => {
   test('is closed with a typed code, holds nobody up, and resumes behind what it was given', async () => {
     const { client, publish } = await start({ limits: { slowConsumerMs: 200 } });
     await publish('alice', 'a', 1);
-    let socket: WebSocket | undefined;
+    const sockets: WebSocket[] = [];
     class KeptSocket extends WebSocket {
       constructor(...args: ConstructorParameters<typeof WebSocket>) {
         super(...args);
-        socket = this;
+        sockets.push(this);
       }
     }
     const query = 'subscription ($after: String) { thingChanged(id: "a", after: $after) { cursor version note } }';
     const slow = watch(client(tokenOf('alice'), { webSocketImpl: KeptSocket }), query);
     const fast = watch(client(tokenOf('alice')), query);
     await Promise.all([slow.next(), fast.next()]);
-    const raw = (socket as unknown as { _socket: Socket })._socket;
+    const raw = (sockets[0] as unknown as { _socket: Socket })._socket;
     raw.pause();
     const note = 'x'.repeat(400_000);
     const versions = Array.from({ length: 40 }, (_, index) => index + 2);
