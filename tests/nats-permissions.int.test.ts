@@ -30,7 +30,7 @@ beforeAll(async () => {
     clients.set(user, { connection, refusals });
     void (async () => {
       for await (const status of connection.status()) {
-        if (status.type === Events.Error) refusals.push(String(status.data));
+        if (status.type === Events.Error && typeof status.data === 'string') refusals.push(status.data);
       }
     })();
   }
