@@ -32,6 +32,7 @@ const checks: readonly Check[] = [
     command: [node, 'node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
   },
   { name: 'generated files', command: [node, 'dev/generate.ts', '--check'] },
+  { name: 'kubernetes', command: [node, 'dev/k8s-check.ts'] },
   { name: 'breaking changes', command: [node, 'dev/breaking-changes.ts', ...process.argv.slice(2)] },
   { name: 'dependencies', command: [node, 'dev/dependencies.ts'] },
   { name: 'lock file', command: ['npm', 'ci', '--dry-run', '--offline', '--ignore-scripts', '--loglevel', 'error'] },

@@ -71,7 +71,6 @@ function serviceProblems(manifests: readonly Manifest[]): Problem[] {
 function scalingProblems(manifests: readonly Manifest[]): Problem[] {
   const problems: Problem[] = [];
   for (const scaler of ofKind(manifests, 'HorizontalPodAutoscaler')) {
-    if (scaler.spec === undefined) continue;
     const { scaleTargetRef, minReplicas = 1, maxReplicas, metrics = [] } = scaler.spec;
     const target = workloads(manifests).find(
       ({ kind, apiVersion, metadata }) =>
