@@ -47,9 +47,12 @@ const lingerMs = 2_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { graphql, pages, metrics, log } = options;
+  const unanswered = new Set<ServerResponse>();
   let draining = false;
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    unanswered.add(response);
+    response.once('close', () => unanswered.delete(response));
     if (draining) response.setHeader('connection', 'close');
     const { pathname, search } = targetOf(request);
     switch (pathname) {
@@ -164,9 +167,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }),
     announceDrain() {
       draining = true;
+      for (const response of unanswered) {
+        if (!response.headersSent) response.setHeader('connection', 'close');
+      }
     },
     close() {
-      draining = true;
+      this.announceDrain();
       if (!server.listening) return Promise.resolve();
       return new Promise((resolve, reject) => {
         // Closes idle connections at once; the others end with `connection: close`.
