@@ -54,7 +54,13 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     clientUrl: options.url,
     entities: [...options.entities, OutboxMessage, RelayLock, InboxEntry],
     extensions: [Migrator],
-    migrations: { migrationsList: [...options.migrations], snapshot: false, transactional: true, allOrNothing: true },
+    migrations: {
+      migrationsList: [...options.migrations],
+      snapshot: false,
+      transactional: true,
+      allOrNothing: true,
+      silent: true,
+    },
     pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000 },
     driverOptions: {
       connectionTimeoutMillis: 5_000,

@@ -88,8 +88,8 @@ export interface OrderFilter {
 }
 
 const matching = ({ customerId, status }: OrderFilter) => ({
-  ...(customerId == null ? {} : { customerId }),
-  ...(status == null ? {} : { status }),
+  ...((customerId ?? null) === null ? {} : { customerId }),
+  ...((status ?? null) === null ? {} : { status }),
 });
 
 /** Newest first, behind the order `beforeId`. */

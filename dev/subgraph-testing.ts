@@ -1,0 +1,148 @@
+// One subgraph as its process opens it, but inside a test: real database, broker and HTTP, and its queries can be counted.
+import { randomUUID } from 'node:crypto';
+import type { SubgraphDefinition, SubgraphParts } from '../service/subgraph.ts';
+import { cloudEventHeaders } from '../service/cloudevent.ts';
+import { startConsumer } from '../service/consumer.ts';
+import { openDatabase } from '../service/database.ts';
+import type { Database } from '../service/database.ts';
+import type { SubgraphEnv } from '../service/env.ts';
+import { createIdentityVerifier } from '../service/identity.ts';
+import { createLog } from '../service/log.ts';
+import { connectBroker, ensureStream, toNatsHeaders } from '../service/nats.ts';
+import type { Broker } from '../service/nats.ts';
+import { startRelay } from '../service/relay.ts';
+import { startSubgraphServer } from '../service/subgraph-server.ts';
+import type { SubgraphContext } from '../service/subgraph-server.ts';
+import { createMetrics } from '../service/telemetry.ts';
+import { events } from '../schema/events.ts';
+import type { EventData, EventType, StreamName } from '../schema/events.ts';
+import { eventually } from './testing.ts';
+import type { Infrastructure } from './testing.ts';
+
+/** What a test gives in place of a `main.ts`. */
+export type TestedSubgraph<Context extends SubgraphContext> = Pick<
+  SubgraphDefinition<SubgraphEnv, Context>,
+  'name' | 'stream' | 'entities' | 'migrations'
+> & {
+  readonly build: (
+    parts: Omit<SubgraphParts<SubgraphEnv>, 'config'>,
+  ) => ReturnType<SubgraphDefinition<SubgraphEnv, Context>['build']>;
+};
+
+/** An answer of `/graphql`. */
+export interface Answer {
+  readonly status: number;
+  readonly data?: unknown;
+  readonly errors?: readonly { message: string; path?: (string | number)[]; extensions: Record<string, unknown> }[];
+}
+
+export interface Question {
+  readonly variables?: Readonly<Record<string, unknown>>;
+  /** Whole `Authorization` value. */
+  readonly as?: string | undefined;
+}
+
+export interface TestSubgraph {
+  readonly url: string;
+  readonly database: Database;
+  readonly broker: Broker;
+  /** Every statement so far; a test empties it before it counts. */
+  readonly statements: { readonly sql: string; readonly parameters: readonly unknown[] }[];
+  ask(query: string, question?: Question): Promise<Answer>;
+  /** An `Authorization` value. */
+  bearer(sub: string, scope?: string): Promise<string>;
+  /** Publishes an event as its owner would; gives its id. */
+  publish<Type extends EventType>(type: Type, data: EventData<Type>, version?: number): Promise<string>;
+  /** Resolves when a durable has handled all that its stream holds: acknowledged or parked. */
+  handled(stream: StreamName, durable: string): Promise<void>;
+  /** How many rows each table has. */
+  count(...tables: string[]): Promise<number[]>;
+  close(): Promise<void>;
+}
+
+const streamSettings = { replicas: 1, maxAgeHours: 1 };
+
+/** Opens it in the order of `runSubgraph`, on a database of its name, with every stream there already. */
+export async function startTestSubgraph<Context extends SubgraphContext>(
+  { postgres, nats, issuer }: Infrastructure,
+  definition: TestedSubgraph<Context>,
+): Promise<TestSubgraph> {
+  const { name, stream } = definition;
+  const log = createLog(name, 'silent');
+  const metrics = createMetrics(name);
+  const statements: TestSubgraph['statements'] = [];
+  const resources = new AsyncDisposableStack();
+
+  const database = await openDatabase({
+    url: await postgres.createDatabase(name),
+    poolSize: 20,
+    entities: definition.entities,
+    migrations: definition.migrations,
+    onQuery: (sql, parameters) => void statements.push({ sql, parameters }),
+  });
+  resources.defer(() => database.close());
+  await database.migrate();
+  const broker = connectBroker({ servers: nats.url, name, log });
+  resources.defer(() => broker.close());
+  const connection = await broker.connection;
+  const manager = await connection.jetstreamManager();
+  for (const each of ['ORDER', 'PAYMENT', 'DELIVERY'] as const) await ensureStream(manager, each, streamSettings);
+
+  const { sdl, resolvers, createContext, consumers, background } = definition.build({ database, broker, log, metrics });
+  resources.defer(startRelay({ database, broker, stream, streamSettings, log, metrics }));
+  for (const start of background) resources.defer(start());
+  for (const consumer of consumers) {
+    resources.defer(startConsumer(consumer, { broker, streamSettings, concurrency: 8, log, metrics }));
+  }
+  const { jwksFile: jwks, issuer: issuerName, audience } = issuer;
+  const server = await startSubgraphServer<Context>({
+    sdl,
+    resolvers,
+    createContext,
+    verify: createIdentityVerifier({ jwks, issuer: issuerName, audience }),
+    host: '127.0.0.1',
+    port: 0,
+    bodyLimitBytes: 1_048_576,
+    checks: { database: { required: true, check: () => database.check() } },
+    log,
+    metrics,
+  });
+  resources.defer(() => server.close());
+
+  return {
+    url: server.url,
+    database,
+    broker,
+    statements,
+    async ask(query, { variables = {}, as } = {}) {
+      const response = await fetch(server.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...(as === undefined ? {} : { authorization: as }) },
+        body: JSON.stringify({ query, variables }),
+      });
+      return { status: response.status, ...((await response.json()) as Pick<Answer, 'data' | 'errors'>) };
+    },
+    bearer: async (sub, scope) => `Bearer ${await issuer.token({ sub, scope })}`,
+    async publish(type, data, version = 1) {
+      const id = randomUUID();
+      const aggregateId = 'orderId' in data ? data.orderId : id;
+      const meta = { id, source: 'test', time: new Date().toISOString(), aggregateId, version, traceparent: undefined };
+      const subject = (events[type].subject as (data: unknown) => string)(data);
+      const headers = toNatsHeaders(cloudEventHeaders(type, meta));
+      await connection.jetstream().publish(subject, JSON.stringify(data), { msgID: id, headers });
+      return id;
+    },
+    async handled(ofStream, durable) {
+      await eventually(async () => {
+        const info = await manager.consumers.info(ofStream, durable);
+        return info.num_pending === 0 && info.num_ack_pending === 0;
+      });
+    },
+    count: async (...tables) => {
+      const counts = tables.map((table) => `(select count(*)::int from ${table})`).join(', ');
+      const [row] = await database.read().execute<{ counts: number[] }[]>(`select array[${counts}] as counts`);
+      return row?.counts ?? [];
+    },
+    close: () => resources.disposeAsync(),
+  };
+}
