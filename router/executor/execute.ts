@@ -1,8 +1,10 @@
 // Runs a compiled operation: asks the subgraphs as its plan says and shapes their answers into the client's response.
 import type { ExecutionResult, GraphQLError } from 'graphql';
+import { newCatchUp, runInRounds } from './catch-up.ts';
 import type { DataObject } from './data.ts';
 import { errorsOf } from './failures.ts';
 import type { CompiledOperation } from './operation.ts';
+import { inputKeysOf } from './keys.ts';
 import { compilePlan } from './plan.ts';
 import { textOfRejection, toGraphQLError, type Run } from './run.ts';
 import type { Shapes } from './shapes.ts';
@@ -44,7 +46,7 @@ export function executeOperation<Context>(
   context: Context,
   known: readonly GraphQLError[] = [],
 ): Promise<ExecutionResult> {
-  return execute(operation, newRun({}, variables, fetch, context), known);
+  return execute(operation, newRun(operation, {}, variables, fetch, context), known);
 }
 
 /**
@@ -65,10 +67,12 @@ export function executeEvent<Context>(
   try {
     const [payload = null] = Object.values(event);
     const { answer, step } = compilePlan(operation.supergraph, operation.plan);
-    if (step) return execute(operation, newRun(answer?.(payload) ?? {}, variables, fetch, context), known);
+    if (step) return execute(operation, newRun(operation, answer?.(payload) ?? {}, variables, fetch, context), known);
     // What the event covers is shaped from the payload as it is, without a copy in between.
     const data = operation.rootField === undefined ? {} : { [operation.rootField]: payload };
-    return Promise.resolve(respond(operation.eventShapes, newRun(data, variables, fetch, context), known));
+    return Promise.resolve(
+      respond(operation, operation.eventShapes, newRun(operation, data, variables, fetch, context), known),
+    );
   } catch (error) {
     return Promise.resolve(brokenResult(error, known));
   }
@@ -85,24 +89,30 @@ function execute<Context>(
   known: readonly GraphQLError[],
 ): Promise<ExecutionResult> {
   try {
-    const pending = compilePlan(operation.supergraph, operation.plan).step?.(run);
-    if (!pending) return Promise.resolve(respond(operation.shapes, run, known));
+    const { step } = compilePlan(operation.supergraph, operation.plan);
+    const pending = step && run.catchUp ? runInRounds(run, step, run.catchUp) : step?.(run);
+    if (!pending) return Promise.resolve(respond(operation, operation.shapes, run, known));
     return pending
-      .then(() => respond(operation.shapes, run, known))
+      .then(() => respond(operation, operation.shapes, run, known))
       .catch((error: unknown) => brokenResult(error, known));
   } catch (error) {
     return Promise.resolve(brokenResult(error, known));
   }
 }
 
-function respond<Context>(shapes: Shapes, run: Run<Context>, known: readonly GraphQLError[]): ExecutionResult {
+function respond<Context>(
+  { supergraph }: CompiledOperation,
+  shapes: Shapes,
+  run: Run<Context>,
+  known: readonly GraphQLError[],
+): ExecutionResult {
   const shaper = shapes.for(run.variables);
   if (run.errors.length === 0 && run.failures.length === 0) {
     const data = shaper.quickly(run.data);
     if (data) return known.length > 0 ? { errors: known, data } : { data };
   }
   const shaped = shaper.exactly(run.data, run.variables);
-  const errors = errorsOf(run, shaped, known);
+  const errors = errorsOf(run, shaped, known, (key) => inputKeysOf(supergraph).all.has(key));
   return errors.length > 0 ? { errors, data: shaped.data } : { data: shaped.data };
 }
 
@@ -112,10 +122,12 @@ function brokenResult(error: unknown, known: readonly GraphQLError[]): Execution
 }
 
 function newRun<Context>(
+  { supergraph, plan }: CompiledOperation,
   data: DataObject,
   variables: Readonly<Record<string, unknown>>,
   fetch: SubgraphFetch<Context>,
   context: Context,
 ): Run<Context> {
-  return { data, variables, fetch, context, errors: [], failures: [], isHalted: false };
+  const catchUp = compilePlan(supergraph, plan).isMisordered ? newCatchUp() : undefined;
+  return { data, variables, fetch, context, errors: [], failures: [], catchUp, isHalted: false };
 }

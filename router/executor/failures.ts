@@ -40,16 +40,31 @@ export function recordErrors<Context>(
 /** All errors of a response, once it is known what is missing in it. `known` are those that were told before it ran. */
 export function errorsOf<Context>(
   run: Run<Context>,
-  { missing, violations }: Omit<Shaped, 'data'>,
+  { data, missing, violations }: Shaped,
   known: readonly GraphQLError[],
+  isInputKey: (key: string) => boolean,
 ): GraphQLError[] {
-  const errors = [...known, ...run.errors];
+  const errors = [...known, ...run.errors.filter(({ path }) => !isBeside(data, path ?? [], isInputKey))];
   if (run.failures.length > 0) errors.push(...failuresWhereMissing(run, missing));
   for (const violation of violations) {
     if (violation.isNull && errors.some((error) => explains(error, violation.path))) continue;
     errors.push(toGraphQLError(textOfViolation(violation.message), violation.path));
   }
   return errors;
+}
+
+/**
+ * Whether an error is about a field that the client has not asked for there: a fetch through an interface asks for what
+ * other types need too. Fields that other fields require are told of, as they may be why those are missing.
+ */
+function isBeside(data: unknown, path: Path, isInputKey: (key: string) => boolean): boolean {
+  let value = data;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return false;
+    if (!Object.hasOwn(value, key)) return !isInputKey(String(key));
+    value = (value as DataObject)[key];
+  }
+  return false;
 }
 
 function failuresWhereMissing<Context>(run: Run<Context>, missing: readonly Path[]): GraphQLError[] {
@@ -92,7 +107,7 @@ function causeOf(path: Path, failuresAt: ReadonlyMap<string, readonly Failure[]>
     .get(path.slice(0, -1).join('/'))
     ?.find(({ fetch }) => [...fetch.keys()].some((key) => clientKeyOf(fetch.aliases.get(key) ?? key) === name));
   if (direct) return direct;
-  for (let length = path.length - 1; length >= 0; length--) {
+  for (let length = path.length; length >= 0; length--) {
     const above = failuresAt.get(path.slice(0, length).join('/'))?.find((failure) => !failure.isConsequence);
     if (above) return above;
   }

@@ -1,5 +1,6 @@
 // The Fetch nodes of a plan: what is asked for which objects of the tree, and how the answer is merged into it.
 import type { FetchNode } from '@apollo/query-planner';
+import { noteAsked, notAsked } from './catch-up.ts';
 import { copy, isDataObject, merge, type DataObject } from './data.ts';
 import type { SubgraphRequest, SubgraphResponse } from './execute.ts';
 import { recordErrors } from './failures.ts';
@@ -55,8 +56,11 @@ export function compileFetch(node: FetchNode, place: FetchPlace): Step {
 }
 
 function fetchRoot<Context>(run: Run<Context>, fetch: CompiledFetch): Promise<void> | undefined {
-  const objects = fetch.path.length === 0 ? [run.data] : collect(run.data, fetch.path);
+  const { catchUp } = run;
+  const places = fetch.path.length === 0 ? [run.data] : collect(run.data, fetch.path);
+  const objects = catchUp ? notAsked(catchUp, fetch, places) : places;
   if (objects.length === 0) return undefined;
+  if (catchUp) noteAsked(catchUp, fetch, objects);
   return ask(run, fetch, variablesOf(run, fetch), objects, (response) => {
     const { data } = response;
     if (data) {
@@ -137,8 +141,10 @@ function batchOf<Context>(
   run: Run<Context>,
   fetch: CompiledFetch,
   build: RepresentationBuilder,
-  found: readonly DataObject[],
+  places: readonly DataObject[],
 ): Batch | undefined {
+  const { catchUp } = run;
+  const found = catchUp ? notAsked(catchUp, fetch, places) : places;
   const representations: DataObject[] = [];
   const objects: DataObject[] = [];
   const indexes: number[] = [];
@@ -146,9 +152,9 @@ function batchOf<Context>(
   const incomplete: DataObject[] = [];
   const rewrites = fetch.node.inputRewrites;
   for (const object of found) {
-    const representation = build(object);
-    if (representation === undefined) {
-      incomplete.push(object);
+    const representation = build(object, catchUp?.isPartOk ?? true);
+    if (!representation) {
+      if (representation === null) incomplete.push(object);
       continue;
     }
     if (rewrites) applyRewrites(rewrites, representation, fetch.place.types);
@@ -165,8 +171,14 @@ function batchOf<Context>(
     objects.push(object);
     indexes.push(index);
   }
-  const cause = incomplete.length > 0 ? (run.failures.at(-1)?.error ?? run.errors.at(-1)) : undefined;
-  if (cause) run.failures.push({ error: cause, fetch, objects: incomplete, isConsequence: true });
+  if (incomplete.length > 0) {
+    const cause = run.failures.at(-1)?.error ?? run.errors.at(-1);
+    if (cause) run.failures.push({ error: cause, fetch, objects: incomplete, isConsequence: true });
+  }
+  if (catchUp) {
+    catchUp.isLacking ||= incomplete.length > 0;
+    if (objects.length > 0) noteAsked(catchUp, fetch, objects);
+  }
   return objects.length > 0 ? { representations, objects, indexes } : undefined;
 }
 

@@ -5,14 +5,24 @@ import type { DocumentNode, FieldNode, SelectionSetNode } from 'graphql';
 import type { Supergraph } from '../supergraph.ts';
 
 const prefix = 'client__';
-const inputKeys = new WeakMap<Supergraph, ReadonlySet<string>>();
+
+/** The names of all fields that stand in a key, a `requires` or a context selection of a supergraph. */
+export interface InputKeys {
+  readonly all: ReadonlySet<string>;
+  /** Those that stand there with arguments. */
+  readonly withArguments: ReadonlySet<string>;
+}
+
+const inputKeys = new WeakMap<Supergraph, InputKeys>();
 
 /** The key under which a field of the client's document stands in the tree of data. */
 export function dataKeyOf(field: FieldNode, supergraph: Supergraph): string {
   const name = field.name.value;
   const key = field.alias?.value ?? name;
-  if (key === name && !field.arguments?.length) return key;
-  return inputKeysOf(supergraph).has(key) || key.startsWith(prefix) || /__alias_\d+$/.test(key) ? prefix + key : key;
+  const { all, withArguments } = inputKeysOf(supergraph);
+  const isSame = key === name && !field.arguments?.length && !withArguments.has(name);
+  const isTaken = !isSame && (all.has(key) || key.startsWith(prefix) || /__alias_\d+$/.test(key));
+  return isTaken ? prefix + key : key;
 }
 
 /** The client's name of a key of the tree. */
@@ -44,8 +54,8 @@ export function isIntrospection(field: FieldNode): boolean {
   return field.name.value === '__schema' || field.name.value === '__type';
 }
 
-/** The names of all fields that stand in a key, a `requires` or a context selection of the supergraph. */
-function inputKeysOf(supergraph: Supergraph): ReadonlySet<string> {
+/** The input keys of a supergraph, read once. */
+export function inputKeysOf(supergraph: Supergraph): InputKeys {
   let keys = inputKeys.get(supergraph);
   if (!keys) {
     keys = readInputKeys(supergraph.sdl);
@@ -54,11 +64,17 @@ function inputKeysOf(supergraph: Supergraph): ReadonlySet<string> {
   return keys;
 }
 
-function readInputKeys(sdl: string): ReadonlySet<string> {
-  const keys = new Set(['__typename']);
+function readInputKeys(sdl: string): InputKeys {
+  const all = new Set(['__typename']);
+  const withArguments = new Set<string>();
   const read = (text: string) => {
     const selection = text.trim().startsWith('{') ? text : `{${text}}`;
-    visit(parse(selection), { Field: ({ name }) => void keys.add(name.value) });
+    visit(parse(selection), {
+      Field: ({ name, arguments: given }) => {
+        all.add(name.value);
+        if (given?.length) withArguments.add(name.value);
+      },
+    });
   };
   visit(parse(sdl, { noLocation: true }), {
     Directive(directive) {
@@ -75,5 +91,5 @@ function readInputKeys(sdl: string): ReadonlySet<string> {
       }
     },
   });
-  return keys;
+  return { all, withArguments };
 }

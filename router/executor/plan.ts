@@ -1,9 +1,10 @@
 // Turns the planner's tree of nodes into steps that run it. Everything that does not depend on a request is worked out here.
-import type { FetchNode, PlanNode, QueryPlan, ResponsePath } from '@apollo/query-planner';
+import type { PlanNode, QueryPlan, ResponsePath } from '@apollo/query-planner';
 import type { Supergraph } from '../supergraph.ts';
 import { compileEventAnswer, type EventAnswer } from './event.ts';
 import { compileFetch } from './fetch.ts';
-import { compilePath, startsWith, type CompiledPath } from './path.ts';
+import { fetchesIn, isMisordered, type PlacedFetch } from './order.ts';
+import { compilePath, startsWith } from './path.ts';
 import type { Run, Step } from './run.ts';
 import { nonNullKeysOf } from './selection-keys.ts';
 import { typeIndexOf } from './types.ts';
@@ -12,6 +13,8 @@ import { typeIndexOf } from './types.ts';
 export interface CompiledPlan {
   /** Undefined when nothing has to be asked. */
   readonly step: Step | undefined;
+  /** Whether it has to be run in rounds. */
+  readonly isMisordered: boolean;
   /** Answers the primary fetch of a subscription from an event. */
   readonly answer: EventAnswer | undefined;
 }
@@ -28,19 +31,15 @@ export function compilePlan(supergraph: Supergraph, plan: QueryPlan): CompiledPl
     const { node } = plan;
     const subscription = node?.kind === 'Subscription' ? node : undefined;
     const rest = subscription ? subscription.rest : (node as PlanNode | undefined);
-    const fetches = rest ? fetchesIn(rest, []) : [];
+    const fetches = rest ? fetchesIn(rest) : [];
     result = {
       answer: subscription && compileEventAnswer(subscription.primary, supergraph),
+      isMisordered: isMisordered(fetches),
       step: rest && compileNode(rest, [], supergraph, fetches),
     };
     compiled.set(plan, result);
   }
   return result;
-}
-
-interface PlacedFetch {
-  readonly node: FetchNode;
-  readonly path: CompiledPath;
 }
 
 function compileNode(
@@ -108,20 +107,4 @@ function inParallel(steps: readonly Step[]): Step {
     }
     return others ? Promise.all(others).then(() => undefined) : pending;
   };
-}
-
-function fetchesIn(node: PlanNode, path: ResponsePath): PlacedFetch[] {
-  switch (node.kind) {
-    case 'Fetch':
-      return [{ node, path: compilePath(path) }];
-    case 'Flatten':
-      return fetchesIn(node.node, [...path, ...node.path]);
-    case 'Sequence':
-    case 'Parallel':
-      return node.nodes.flatMap((child) => fetchesIn(child, path));
-    case 'Condition':
-      return [node.ifClause, node.elseClause].flatMap((child) => (child ? fetchesIn(child, path) : []));
-    case 'Defer':
-      return [];
-  }
 }

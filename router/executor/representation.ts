@@ -3,15 +3,18 @@ import type { QueryPlanSelectionNode } from '@apollo/query-planner';
 import { isDataObject, read, write, type DataObject } from './data.ts';
 import type { TypeIndex } from './types.ts';
 
-/** The representation of an object, or undefined when it is of another type or lacks a required field. */
-export type RepresentationBuilder = (entity: DataObject) => DataObject | undefined;
+/**
+ * The representation of an object; null when it lacks a required field, undefined when it is of another type. Conditions
+ * of the client may have left out one of several fragments for good: with `isPartOk` what is there will do.
+ */
+export type RepresentationBuilder = (entity: DataObject, isPartOk: boolean) => DataObject | null | undefined;
 
 interface Field {
   readonly key: string;
   readonly selection: Selection | undefined;
 }
 
-/** What applies to one type: a group is taken whole or not at all, and the first group must be. */
+/** What applies to one type: a group is taken whole or not at all. The first has the fields outside fragments. */
 type Groups = ReadonlyArray<readonly Field[]>;
 
 interface Selection {
@@ -25,13 +28,17 @@ export function compileRepresentation(
   types: TypeIndex,
 ): RepresentationBuilder {
   const root: Selection = { nodes: requires, byType: new Map() };
-  return (entity) => {
-    const representation = select(entity, root, types);
-    return representation && typeof representation['__typename'] === 'string' ? representation : undefined;
+  return (entity, isPartOk) => {
+    const representation = select(entity, root, types, isPartOk);
+    if (!representation) return null;
+    if (typeof representation['__typename'] === 'string') return representation;
+    // Either nothing applied to the object, or only a part that is incomplete.
+    const typename = entity['__typename'];
+    return (root.byType.get(typeof typename === 'string' ? typename : '')?.length ?? 0) > 1 ? null : undefined;
   };
 }
 
-function select(source: DataObject, selection: Selection, types: TypeIndex): DataObject | undefined {
+function select(source: DataObject, selection: Selection, types: TypeIndex, isPartOk: boolean): DataObject | undefined {
   const typename = source['__typename'];
   const name = typeof typename === 'string' ? typename : '';
   let groups = selection.byType.get(name);
@@ -41,33 +48,35 @@ function select(source: DataObject, selection: Selection, types: TypeIndex): Dat
   }
   let result: DataObject | undefined;
   for (let at = 0; at < groups.length; at++) {
-    const part = take(source, groups[at] as readonly Field[], types);
-    if (part === undefined) {
-      if (at === 0) return undefined;
-    } else {
-      result = result === undefined ? part : unite(result, part);
-    }
+    const part = take(source, groups[at] as readonly Field[], types, isPartOk);
+    if (part !== undefined) result = result === undefined ? part : unite(result, part);
+    else if (at === 0 || !isPartOk) return undefined;
   }
   return result;
 }
 
-function take(source: DataObject, group: readonly Field[], types: TypeIndex): DataObject | undefined {
+function take(
+  source: DataObject,
+  group: readonly Field[],
+  types: TypeIndex,
+  isPartOk: boolean,
+): DataObject | undefined {
   const part: DataObject = {};
   for (const { key, selection } of group) {
     const value = read(source, key);
-    const taken = selection ? takeValue(value, selection, types) : value;
+    const taken = selection ? takeValue(value, selection, types, isPartOk) : value;
     if (taken === undefined) return undefined;
     write(part, key, taken);
   }
   return part;
 }
 
-function takeValue(value: unknown, selection: Selection, types: TypeIndex): unknown {
+function takeValue(value: unknown, selection: Selection, types: TypeIndex, isPartOk: boolean): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (!Array.isArray(value)) return select(value as DataObject, selection, types);
+  if (!Array.isArray(value)) return select(value as DataObject, selection, types, isPartOk);
   const items: unknown[] = [];
   for (const item of value as unknown[]) {
-    const taken = takeValue(item, selection, types);
+    const taken = takeValue(item, selection, types, isPartOk);
     if (taken === undefined) return undefined;
     items.push(taken);
   }

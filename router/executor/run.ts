@@ -1,6 +1,7 @@
 // One execution: the tree that its fetches fill, and what went wrong on the way.
 import { GraphQLError } from 'graphql';
 import { codeOf, errorTable } from '../../service/errors.ts';
+import type { CatchUp } from './catch-up.ts';
 import type { DataObject } from './data.ts';
 import type { SubgraphError, SubgraphFetch } from './execute.ts';
 import type { CompiledPath } from './path.ts';
@@ -15,6 +16,8 @@ export interface Run<Context> {
   readonly errors: GraphQLError[];
   /** Errors that are placed where data is missing, once that is known. */
   readonly failures: Failure[];
+  /** Of plans in the wrong order only. */
+  readonly catchUp: CatchUp | undefined;
   /** Set when a mutation has no result any more: what follows of it must not be done. */
   isHalted: boolean;
 }

@@ -52,7 +52,7 @@ export function shapeExactly(shape: ObjectShape, data: DataObject, introspect: I
 
   const shapeMeta = (of: ObjectShape, field: FieldShape, resolve: IntrospectionResolver): unknown => {
     if (field.name !== '__typename') return field.isRefused ? null : resolve(field);
-    return of.isObjectType ? of.typename : violate(`The type of an object of ${of.typename} is not known.`);
+    return of.typename;
   };
 
   const shapePosition = (value: unknown, type: TypeShape, parent: ObjectShape, field: FieldShape): unknown => {
@@ -89,7 +89,10 @@ export function shapeExactly(shape: ObjectShape, data: DataObject, introspect: I
     if (typeof value !== 'object' || Array.isArray(value)) return violate(`Expected an object for ${position}.`);
     const typename = read(value as DataObject, '__typename');
     const shape = type.selection.of(typeof typename === 'string' ? typename : undefined);
-    return shape ? shapeObject(value as DataObject, shape) : violate(`Invalid __typename found for ${position}.`);
+    if (!shape) return violate(`Invalid __typename found for ${position}.`);
+    if (!shape.isUndecided) return shapeObject(value as DataObject, shape);
+    if (missing.length < maxMissing) missing.push([...path]);
+    return violate(`The type of ${position} is not known.`, true);
   };
 
   const violate = (message: string, isNull = false): typeof rising => {

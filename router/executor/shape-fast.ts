@@ -40,7 +40,7 @@ export function compileFastShaper(root: ObjectShape, schema: GraphQLSchema): Fas
     const properties = shape.fields.map((field, index) => {
       const key = field.key === '__proto__' ? '["__proto__"]' : JSON.stringify(field.key);
       if (!field.type) {
-        if (field.name !== '__typename' || !shape.isObjectType) isPossible = false;
+        if (field.name !== '__typename') isPossible = false;
         return `${key}:${JSON.stringify(shape.typename)}`;
       }
       if (field.isRefused) return `${key}:${field.type.kind === 'nonNull' ? 'bail()' : 'null'}`;
@@ -69,7 +69,7 @@ export function compileFastShaper(root: ObjectShape, schema: GraphQLSchema): Fas
       });
       // Subgraphs with @interfaceObject know but the interface, which does as long as nobody asks for the type.
       const untyped = selection.of(undefined);
-      if (untyped?.fields.every((field) => field.type)) {
+      if (untyped?.isUndecided === false) {
         cases.push(`case undefined:case ${JSON.stringify(untyped.typename)}:return ${objectFunction(untyped)}(v);`);
       }
       define(name, 'v', `${guard}switch(v.__typename){${cases.join('')}}throw unclean;`);

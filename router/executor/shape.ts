@@ -27,8 +27,8 @@ import type {
 /** The fields of one type at one place. */
 export interface ObjectShape {
   readonly typename: string;
-  /** False for an interface whose object type is not known: `__typename` cannot be answered. */
-  readonly isObjectType: boolean;
+  /** Whether this is an interface, its object type unknown, and what is selected depends on the object type. */
+  readonly isUndecided: boolean;
   readonly fields: readonly FieldShape[];
 }
 
@@ -135,11 +135,11 @@ export function compileShape(
     const collected = collect(type, all, whole.fragments);
     const left = all === allowed ? collected : collect(type, allowed, permitted?.fragments ?? new Map());
     const fields: FieldShape[] = [];
-    for (const [key, nodes] of collected) {
+    for (const [key, nodes] of collected.fields) {
       const [first] = nodes as [FieldNode];
       const name = first.name.value;
       const definition = 'getFields' in type ? type.getFields()[name] : undefined;
-      const leftNodes = left.get(key);
+      const leftNodes = left.fields.get(key);
       const shape = { key, dataKey: source.dataKeyOf(first), name, nodes, isRefused: leftNodes === undefined };
       if (name.startsWith('__')) fields.push(shape);
       else if (definition) {
@@ -148,17 +148,17 @@ export function compileShape(
         fields.push({ ...shape, type: typeShapeOf(definition.type, { all: sets, permitted: below }) });
       }
     }
-    return { typename: type.name, isObjectType: isObjectType(type), fields };
+    const dependsOnType = collected.hasOtherTypes || fields.some(({ name }) => name === '__typename');
+    return { typename: type.name, isUndecided: !isObjectType(type) && dependsOnType, fields };
   };
 
   const collect = (
     type: GraphQLCompositeType,
     sets: readonly SelectionSetNode[],
     fragments: Selectable['fragments'],
-  ): ReadonlyMap<string, FieldNode[]> => {
-    const collected = new Map<string, FieldNode[]>();
-    const visited = new Set<string>();
-    for (const set of sets) collectFields({ ...source, fragments }, type, set, collected, visited);
+  ): Collected => {
+    const collected: Collected = { fields: new Map(), visited: new Set(), hasOtherTypes: false };
+    for (const set of sets) collectFields({ ...source, fragments }, type, set, collected);
     return collected;
   };
 
@@ -213,31 +213,39 @@ function isIncluded(
   return true;
 }
 
+interface Collected {
+  readonly fields: Map<string, FieldNode[]>;
+  readonly visited: Set<string>;
+  /** Whether a fragment was left out that is for other types. */
+  hasOtherTypes: boolean;
+}
+
 /** CollectFields of the GraphQL specification. */
 function collectFields(
   source: ShapeSource & Pick<Selectable, 'fragments'>,
   type: GraphQLCompositeType,
   set: SelectionSetNode,
-  collected: Map<string, FieldNode[]>,
-  visited: Set<string>,
+  collected: Collected,
 ): void {
   for (const selection of set.selections) {
     if (!isIncluded(selection.directives, source.variables)) continue;
     if (selection.kind === Kind.FIELD) {
       const key = selection.alias?.value ?? selection.name.value;
-      const nodes = collected.get(key);
+      const nodes = collected.fields.get(key);
       if (nodes) nodes.push(selection);
-      else collected.set(key, [selection]);
-    } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-      if (!selection.typeCondition || applies(source.schema, selection.typeCondition.name.value, type)) {
-        collectFields(source, type, selection.selectionSet, collected, visited);
-      }
-    } else if (!visited.has(selection.name.value)) {
-      visited.add(selection.name.value);
-      const fragment = source.fragments.get(selection.name.value);
-      if (fragment && applies(source.schema, fragment.typeCondition.name.value, type)) {
-        collectFields(source, type, fragment.selectionSet, collected, visited);
-      }
+      else collected.fields.set(key, [selection]);
+      continue;
+    }
+    const spread = selection.kind === Kind.FRAGMENT_SPREAD ? selection.name.value : undefined;
+    if (spread !== undefined && collected.visited.has(spread)) continue;
+    if (spread !== undefined) collected.visited.add(spread);
+    const fragment = selection.kind === Kind.FRAGMENT_SPREAD ? source.fragments.get(selection.name.value) : selection;
+    const condition = fragment?.typeCondition?.name.value;
+    if (!fragment) continue;
+    if (condition === undefined || applies(source.schema, condition, type)) {
+      collectFields(source, type, fragment.selectionSet, collected);
+    } else {
+      collected.hasOtherTypes = true;
     }
   }
 }

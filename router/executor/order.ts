@@ -1,0 +1,103 @@
+// Finds plans that put a fetch before the one that brings what it requires. The planner (2.14.4) makes such plans when one
+// `@requires` leads to another; they are executed in rounds (see `catch-up.ts`). All others need no such care.
+import type { FetchNode, PlanNode, QueryPlanSelectionNode, ResponsePath } from '@apollo/query-planner';
+import { Kind, parse } from 'graphql';
+import type { DocumentNode, SelectionSetNode } from 'graphql';
+import { compilePath, type CompiledPath } from './path.ts';
+
+/** A fetch with its place in the plan. */
+export interface PlacedFetch {
+  readonly node: FetchNode;
+  readonly path: CompiledPath;
+  /** The way to it from the plan's root: where it stands in each Sequence and Parallel. */
+  readonly position: readonly Step[];
+}
+
+interface Step {
+  readonly isSequence: boolean;
+  readonly index: number;
+}
+
+/** All fetches of a plan, in order. */
+export function fetchesIn(node: PlanNode, path: ResponsePath = [], position: readonly Step[] = []): PlacedFetch[] {
+  switch (node.kind) {
+    case 'Fetch':
+      return [{ node, path: compilePath(path), position }];
+    case 'Flatten':
+      return fetchesIn(node.node, [...path, ...node.path], position);
+    case 'Sequence':
+    case 'Parallel':
+      return node.nodes.flatMap((child, index) =>
+        fetchesIn(child, path, [...position, { isSequence: node.kind === 'Sequence', index }]),
+      );
+    case 'Condition':
+      return [node.ifClause, node.elseClause].flatMap((child, index) =>
+        child ? fetchesIn(child, path, [...position, { isSequence: false, index }]) : [],
+      );
+    case 'Defer':
+      return [];
+  }
+}
+
+/** Whether some fetch comes before all those that bring a field which it requires. */
+export function isMisordered(fetches: readonly PlacedFetch[]): boolean {
+  if (fetches.length < 3) return false;
+  const documents = new Map<PlacedFetch, DocumentNode>();
+  const doesBring = (fetch: PlacedFetch, wanted: readonly string[]): boolean => {
+    const document = documents.get(fetch) ?? parse(fetch.node.operation, { noLocation: true });
+    documents.set(fetch, document);
+    const place = fieldsOf(fetch.path);
+    if (place.some((key, at) => key !== wanted[at])) return false;
+    return brings(document, fetch.node, wanted.slice(place.length));
+  };
+  return fetches.some((fetch) => {
+    const required = requiredPaths(fetch.node.requires ?? []).filter((path) => path.at(-1) !== '__typename');
+    const place = fieldsOf(fetch.path);
+    const others = fetches.filter((other) => other !== fetch);
+    return required.some((path) => {
+      const bringers = others.filter((other) => doesBring(other, [...place, ...path]));
+      return bringers.length > 0 && !bringers.some((other) => isBefore(other, fetch));
+    });
+  });
+}
+
+function isBefore(first: PlacedFetch, second: PlacedFetch): boolean {
+  const at = first.position.findIndex((step, index) => step.index !== second.position[index]?.index);
+  const step = first.position[at];
+  return step?.isSequence === true && step.index < (second.position[at]?.index ?? 0);
+}
+
+function requiredPaths(nodes: readonly QueryPlanSelectionNode[]): string[][] {
+  return nodes.flatMap((node) => {
+    if (node.kind === 'InlineFragment') return requiredPaths(node.selections);
+    const key = node.alias ?? node.name;
+    return node.selections ? requiredPaths(node.selections).map((path) => [key, ...path]) : [[key]];
+  });
+}
+
+const fieldsOf = (path: CompiledPath): string[] => path.flatMap((step) => (step.kind === 'field' ? [step.key] : []));
+
+function brings({ definitions }: DocumentNode, node: FetchNode, wanted: readonly string[]): boolean {
+  const renames = new Map(
+    (node.outputRewrites ?? []).map((one) => [
+      one.path.at(-1),
+      one.kind === 'KeyRenamer' ? one.renameKeyTo : undefined,
+    ]),
+  );
+  const has = (set: SelectionSetNode | undefined, at: number): boolean => {
+    if (at === path.length) return true;
+    return (set?.selections ?? []).some((selection) => {
+      if (selection.kind === Kind.FIELD) {
+        const key = selection.alias?.value ?? selection.name.value;
+        return (renames.get(key) ?? key) === path[at] && has(selection.selectionSet, at + 1);
+      }
+      if (selection.kind === Kind.INLINE_FRAGMENT) return has(selection.selectionSet, at);
+      const spread = selection.name.value;
+      return definitions.some(
+        (one) => one.kind === Kind.FRAGMENT_DEFINITION && one.name.value === spread && has(one.selectionSet, at),
+      );
+    });
+  };
+  const path = node.requires ? ['_entities', ...wanted] : wanted;
+  return definitions.some((one) => one.kind === Kind.OPERATION_DEFINITION && has(one.selectionSet, 0));
+}
