@@ -7,7 +7,7 @@ import { dataFolder } from './folders.ts';
 import { lockFolder, LockedError } from './lock.ts';
 import { readStartArguments, startUsage } from './start-arguments.ts';
 import { startStack } from './stack.ts';
-import type { Stack } from './stack.ts';
+import type { Stack, StackProcess } from './stack.ts';
 import { findMenuIds, welcome } from './welcome.ts';
 
 const healthIntervalMs = 2_000;
@@ -114,14 +114,13 @@ function force(stack: Stack | undefined): void {
 
 /** Asks every process now and then how it is. */
 function showHealth(stack: Stack, board: Board): () => void {
-  const look = async (): Promise<void> => {
-    for (const one of Object.values(stack.instances).flat()) {
-      if (one.state !== 'ready') continue;
-      const { status, body } = await one.health();
-      board.trouble(one.name, describeHealth(status, body));
-    }
+  const look = async (one: StackProcess): Promise<void> => {
+    const { status, body } = await one.health();
+    board.trouble(one.name, describeHealth(status, body));
   };
-  const timer = setInterval(() => void look(), healthIntervalMs);
+  const timer = setInterval(() => {
+    for (const one of Object.values(stack.instances).flat()) if (one.state === 'ready') void look(one);
+  }, healthIntervalMs);
   return () => clearInterval(timer);
 }
 
