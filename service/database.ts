@@ -30,13 +30,21 @@ export interface Database {
    */
   transaction<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
   transaction<T>(work: (em: EntityManager) => Promise<T>, message: InboxMessage): Promise<T | undefined>;
-  /** Calls `listener` after each commit; returns how to stop. */
-  onCommit(listener: () => void): () => void;
+  /** Takes part in every transaction; returns how to stop. */
+  onTransaction(hook: TransactionHook): () => void;
   /** Applies what is missing of the migrations. Safe when several processes do it at once. */
   migrate(): Promise<void>;
   /** Resolves when the database answers and every migration is applied; rejects otherwise. */
   check(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What runs around the commit of each transaction. */
+export interface TransactionHook {
+  /** Inside the transaction, when its work is done; what it rejects with rolls everything back. */
+  readonly beforeCommit: (em: EntityManager) => Promise<void>;
+  /** After the commit, with the same entity manager. */
+  readonly afterCommit: (em: EntityManager) => void;
 }
 
 /** A message whose effect must happen once for each consumer. */
@@ -74,26 +82,30 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       return sql;
     },
   });
-  const listeners = new Set<() => void>();
+  const hooks = new Set<TransactionHook>();
 
   const transaction = async <T>(
     work: (em: EntityManager) => Promise<T>,
     message?: InboxMessage,
   ): Promise<T | undefined> => {
+    let committed: EntityManager | undefined;
     const result = await orm.em.fork().transactional(async (em) => {
       if (message !== undefined && !(await recordInInbox(em, message))) return undefined;
-      return work(em);
+      const done = await work(em);
+      for (const hook of hooks) await hook.beforeCommit(em);
+      committed = em;
+      return done;
     });
-    for (const listener of listeners) listener();
+    if (committed !== undefined) for (const hook of hooks) hook.afterCommit(committed);
     return result;
   };
 
   return {
     read: () => orm.em.fork(),
     transaction: transaction as Database['transaction'],
-    onCommit(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
+    onTransaction(hook) {
+      hooks.add(hook);
+      return () => hooks.delete(hook);
     },
     async migrate() {
       await orm.em.fork().transactional(async (em) => {

@@ -1,5 +1,6 @@
 // The outbox: events are written in the transaction of the change they tell of; the relay (relay.ts) publishes them later.
 import { defineEntity, p } from '@mikro-orm/core';
+import type { InferEntity } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuid } from 'uuid';
 import { events } from '../schema/events.ts';
@@ -31,6 +32,8 @@ export const OutboxMessage = defineEntity({
   },
 });
 
+export type OutboxMessage = InferEntity<typeof OutboxMessage>;
+
 /** One row for each stream: relays take turns at claiming by locking it, and it holds which stream the rows were published to. */
 export const RelayLock = defineEntity({
   name: 'RelayLock',
@@ -41,6 +44,11 @@ export const RelayLock = defineEntity({
     streamCreated: p.string().length(40).strictNullable(),
   },
 });
+
+const staged = new WeakMap<EntityManager, OutboxMessage[]>();
+
+/** The events that were added to the transaction of `em` so far. */
+export const stagedEvents = (em: EntityManager): readonly OutboxMessage[] => staged.get(em) ?? [];
 
 /** What an event says of the change behind it. */
 export interface ChangeMeta {
@@ -65,7 +73,7 @@ export function stageEvent<Type extends EventType>(
   const definition = events[type];
   const checked = definition.data.parse(data);
   const id = uuid();
-  em.create(
+  const message = em.create(
     OutboxMessage,
     {
       id,
@@ -90,4 +98,5 @@ export function stageEvent<Type extends EventType>(
     },
     { persist: true },
   );
+  staged.set(em, [...stagedEvents(em), message]);
 }

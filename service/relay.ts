@@ -1,14 +1,14 @@
 // The relay: publishes what stands in the outbox, in version order for each aggregate, and again whatever a stream has lost.
 import { randomUUID } from 'node:crypto';
-import type { JetStreamClient } from 'nats';
 import type { StreamName } from '../schema/events.ts';
 import { forUpdate } from './database.ts';
-import type { Database } from './database.ts';
+import type { Database, EntityManager } from './database.ts';
 import { InboxEntry } from './inbox.ts';
 import type { Logger } from './log.ts';
-import { toNatsHeaders } from './nats.ts';
 import type { Broker, StreamSettings } from './nats.ts';
-import { OutboxMessage, RelayLock } from './outbox.ts';
+import { OutboxMessage, RelayLock, stagedEvents } from './outbox.ts';
+import { createPublisher, publishTimeoutMs } from './publisher.ts';
+import type { PendingMessage } from './publisher.ts';
 import { verifyStream } from './stream-recovery.ts';
 import { Counter, Gauge, Histogram } from './telemetry.ts';
 import type { Registry } from './telemetry.ts';
@@ -22,29 +22,20 @@ export interface RelayOptions {
   readonly metrics: Registry;
 }
 
-interface PendingMessage {
-  readonly seq: number;
-  readonly id: string;
-  readonly aggregateId: string;
-  readonly version: number;
-  readonly subject: string;
-  readonly headers: Record<string, string>;
-  readonly payload: string;
-  readonly createdAt: Date;
-}
-
 /** Rows claimed at once: bounds memory and how much a dead relay holds up. */
 const batchSize = 500;
 /** Longer than a publish may take, short enough that a dead or stopped relay's rows are soon taken over. */
-const leaseMs = 6_000;
-const publishTimeoutMs = 4_000;
-/** The net below the wake-up at each commit: finds rows of other instances that died, and storage that was lost. */
+const leaseMs = publishTimeoutMs + 2_000;
+/** The net below the fast way: finds rows of instances that died, and storage that was lost. */
 const pollMs = 1_000;
+/** While this process has just left rows to the slow way, as another instance is still busy with earlier ones. */
+const hurriedPollMs = 25;
 const pruneMs = 60_000;
 
 /**
- * Starts publishing. Several instances may run: claims are taken one relay at a time under a row lock, and a row is left alone
- * while an earlier one of its aggregate is still claimed elsewhere, so no instance can overtake another within an aggregate.
+ * Starts publishing, in two ways. The fast way: a transaction claims its own events as it writes them, and they go out right after
+ * its commit. The slow way, for what the fast one may not take: claims under a row lock, one relay at a time. Either way a row is
+ * left alone while an earlier one of its aggregate is unpublished elsewhere, so no instance can overtake another.
  * @returns how to stop: what is being published is finished first.
  */
 export function startRelay(options: RelayOptions): () => Promise<void> {
@@ -53,19 +44,47 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   const metrics = relayMetrics(options.metrics, () =>
     database.read().count(OutboxMessage, { stream, publishedAt: null }),
   );
+  const publisher = createPublisher({
+    ...{ database, broker, stream, log },
+    onPublished({ createdAt }) {
+      metrics.published.inc({ stream });
+      metrics.delay.observe({ stream }, (Date.now() - createdAt.getTime()) / 1000);
+    },
+  });
+  const alarm = createAlarm();
   let stopped = false;
   let streamVerified = false;
-  let wake = (): void => undefined;
-  let woken = false;
-  const wakeUp = (): void => {
-    woken = true;
-    wake();
-  };
-  const stopCommit = database.onCommit(wakeUp);
+  let leftBehindAt = 0;
+
+  const stopHook = database.onTransaction({
+    async beforeCommit(em) {
+      const events = stagedEvents(em);
+      if (events.length === 0 || !streamVerified || !broker.isConnected()) return;
+      const waiting = await aggregatesWithEarlierRows(em, stream, me, events);
+      const claimedUntil = new Date(Date.now() + leaseMs);
+      for (const event of events)
+        if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: me, claimedUntil });
+    },
+    afterCommit(em) {
+      const events = stagedEvents(em);
+      const mine = events.filter((event) => event.claimedBy === me);
+      if (mine.length < events.length) {
+        leftBehindAt = Date.now();
+        alarm.ring();
+      }
+      const leaseEnds = mine[0]?.claimedUntil?.getTime();
+      if (leaseEnds === undefined) return;
+      void publisher.publish(mine, leaseEnds).then((failure) => {
+        if (failure === undefined) return;
+        leftBehindAt = Date.now();
+        alarm.ring();
+      });
+    },
+  });
   const stopConnect = broker.onConnect(() => {
     // The broker may have come back without its storage, or without the end of it: look before publishing on.
     streamVerified = false;
-    wakeUp();
+    alarm.ring();
   });
 
   const run = async (): Promise<void> => {
@@ -84,59 +103,24 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
         failures += 1;
         streamVerified = false;
         log.warn({ error, stream, failures }, 'relay could not publish; it will try again');
+        await alarm.pause(Math.min(100 * 2 ** failures, 5_000));
+        continue;
       }
-      await pause(failures === 0 ? pollMs : Math.min(100 * 2 ** failures, 5_000), failures > 0);
+      const hurried = broker.isConnected() && Date.now() - leftBehindAt < leaseMs + pollMs;
+      await alarm.waitFor(hurried ? hurriedPollMs : pollMs);
     }
   };
 
-  /** Waits for the next commit or the time-out; after a failure for the time-out alone. */
-  const pause = async (ms: number, ignoreWake: boolean): Promise<void> => {
-    if (woken && !ignoreWake && !stopped) {
-      woken = false;
-      return;
-    }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      wake = () => {
-        if (ignoreWake && !stopped) return;
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    woken = false;
-    wake = () => undefined;
-  };
-
-  /** Publishes one batch; gives its size. */
+  /** Publishes one batch the slow way; gives its size. */
   const cycle = async (): Promise<number> => {
-    const connection = await broker.connection;
     if (!streamVerified) {
       await verifyStream(options);
       streamVerified = true;
     }
-    woken = false;
     const batch = await claim(database, stream, me);
     if (batch.length === 0) return 0;
-    const leaseEnds = Date.now() + leaseMs;
-    const published = new Map<number, number>();
-    // Whatever is on its way when the connection breaks is sent again at once, instead of waiting for its time-out.
-    const { promise: connectionLost, reject } = Promise.withResolvers<never>();
-    connectionLost.catch(() => undefined);
-    const stopWatching = broker.onDisconnect(() => reject(new Error('the connection to the broker was lost')));
-    const failed = await publishInOrder(
-      connection.jetstream(),
-      batch,
-      leaseEnds,
-      connectionLost,
-      (message, streamSeq) => {
-        published.set(message.seq, streamSeq);
-        metrics.published.inc({ stream });
-        metrics.delay.observe({ stream }, (Date.now() - message.createdAt.getTime()) / 1000);
-      },
-    );
-    stopWatching();
-    await settle(database, batch, published);
-    if (failed !== undefined) throw failed;
+    const failure = await publisher.publish(batch, Date.now() + leaseMs);
+    if (failure !== undefined) throw failure;
     return batch.length;
   };
 
@@ -151,103 +135,99 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   const running = run();
   return async () => {
     stopped = true;
-    stopCommit();
+    stopHook();
     stopConnect();
-    wake();
+    alarm.stop();
     await running;
+    await publisher.idle();
   };
 }
 
-/** Takes the oldest unpublished rows that no other relay has, nor may be about to overtake. */
+/**
+ * Of the aggregates that `events` change, those with earlier rows that are not published and not on their way here. Their rows are
+ * locked by this transaction's change, so none can be added until it commits; a first version has none before it.
+ */
+async function aggregatesWithEarlierRows(
+  em: EntityManager,
+  stream: StreamName,
+  me: string,
+  events: readonly OutboxMessage[],
+): Promise<ReadonlySet<string>> {
+  const changed = [...new Set(events.filter(({ version }) => version > 1).map(({ aggregateId }) => aggregateId))];
+  if (changed.length === 0) return new Set();
+  const rows = await em.execute<{ aggregate_id: string }[]>(
+    `select distinct aggregate_id from outbox
+     where stream = ? and aggregate_id in (${changed.map(() => '?').join(', ')}) and published_at is null
+       and (claimed_by is null or claimed_by <> ? or claimed_until < ?)`,
+    [stream, ...changed, me, new Date()],
+  );
+  return new Set(rows.map((row) => row.aggregate_id));
+}
+
+/** Takes the oldest unpublished rows that nobody has, nor stand behind rows that somebody has. */
 async function claim(database: Database, stream: StreamName, me: string): Promise<PendingMessage[]> {
-  return database.transaction(async (em) => {
-    // Claims and marks need no durability of their own: a lost one only means publishing again, and the broker drops that.
+  return database.read().transactional(async (em) => {
+    // Claims need no durability of their own: a lost one only means publishing again, and the broker knows that by its id.
     await em.execute('set local synchronous_commit = off');
     await em.findOneOrFail(RelayLock, { stream }, forUpdate);
     const now = new Date();
     const rows = await em.execute<{ seq: string }[]>(
       `select o.seq from outbox o
-       where o.stream = ? and o.published_at is null and (o.claimed_until is null or o.claimed_until < ? or o.claimed_by = ?)
+       where o.stream = ? and o.published_at is null and (o.claimed_until is null or o.claimed_until < ?)
          and not exists (select 1 from outbox e where e.aggregate_id = o.aggregate_id and e.stream = o.stream
-                         and e.published_at is null and e.seq < o.seq and e.claimed_until >= ? and e.claimed_by <> ?)
+                         and e.published_at is null and e.seq < o.seq and e.claimed_until >= ?)
        order by o.seq limit ${String(batchSize)}`,
-      [stream, now, me, now, me],
+      [stream, now, now],
     );
     if (rows.length === 0) return [];
     const seqs = rows.map((row) => Number(row.seq));
-    await em.nativeUpdate(
-      OutboxMessage,
-      { seq: { $in: seqs } },
-      { claimedBy: me, claimedUntil: new Date(now.getTime() + leaseMs) },
-    );
+    const claimedUntil = new Date(now.getTime() + leaseMs);
+    await em.nativeUpdate(OutboxMessage, { seq: { $in: seqs } }, { claimedBy: me, claimedUntil });
     return em.find(OutboxMessage, { seq: { $in: seqs } }, { orderBy: { seq: 'asc' } });
   });
 }
 
-/**
- * Publishes all aggregates at once, each one's versions one after the other: a version goes out only when the one before it is
- * stored, so a connection that breaks between two can never leave them in the wrong order.
- * @returns the first failure; what follows it in its aggregate is not sent.
- */
-async function publishInOrder(
-  jetstream: JetStreamClient,
-  batch: readonly PendingMessage[],
-  leaseEnds: number,
-  connectionLost: Promise<never>,
-  onPublished: (message: PendingMessage, streamSeq: number) => void,
-): Promise<unknown> {
-  let failure: unknown;
-  const byAggregate = Map.groupBy(batch, (message) => message.aggregateId);
-  await Promise.all(
-    [...byAggregate.values()].map(async (messages) => {
-      for (const sameVersion of Map.groupBy(messages, (message) => message.version).values()) {
-        if (failure !== undefined) return;
-        // Past the lease another relay may already be ahead of us (this process was stopped and continued).
-        if (Date.now() > leaseEnds - publishTimeoutMs) {
-          failure ??= new Error('the claim ran out before everything was published');
-          return;
-        }
-        const results = await Promise.allSettled(
-          sameVersion.map(async (message) => {
-            const published = jetstream.publish(message.subject, message.payload, {
-              msgID: message.id,
-              timeout: publishTimeoutMs,
-              headers: toNatsHeaders(message.headers),
-            });
-            const ack = await Promise.race([published, connectionLost]);
-            onPublished(message, ack.seq);
-          }),
-        );
-        failure ??= results.find((result) => result.status === 'rejected')?.reason;
-      }
-    }),
-  );
-  return failure;
-}
-
-/** Marks what was stored and gives the rest free. */
-async function settle(
-  database: Database,
-  batch: readonly PendingMessage[],
-  published: ReadonlyMap<number, number>,
-): Promise<void> {
-  const now = new Date();
-  await database.read().transactional(async (em) => {
-    await em.execute('set local synchronous_commit = off');
-    if (published.size > 0) {
-      const seqs = [...published.keys()];
-      const values = seqs.map(() => '(?::bigint, ?::bigint)').join(', ');
-      await em.execute(
-        `update outbox o set published_at = ?, stream_seq = v.stream_seq, claimed_by = null, claimed_until = null
-         from (values ${values}) as v (seq, stream_seq) where o.seq = v.seq`,
-        [now, ...seqs.flatMap((seq) => [seq, published.get(seq) ?? 0])],
-      );
+/** A wait that can be cut short, also by a ring that came before it. */
+function createAlarm(): {
+  ring(): void;
+  /** Waits for a ring or `ms`. */
+  waitFor(ms: number): Promise<void>;
+  /** Waits for `ms`, whatever rings. */
+  pause(ms: number): Promise<void>;
+  /** Ends every wait, now and later. */
+  stop(): void;
+} {
+  let rung = false;
+  let stopped = false;
+  let onRing = (): void => undefined;
+  const wait = async (ms: number, deaf: boolean): Promise<void> => {
+    if (stopped || (rung && !deaf)) {
+      rung = false;
+      return;
     }
-    const rest = batch.filter((message) => !published.has(message.seq)).map((message) => message.seq);
-    if (rest.length > 0) {
-      await em.nativeUpdate(OutboxMessage, { seq: { $in: rest } }, { claimedBy: null, claimedUntil: null });
-    }
-  });
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      onRing = () => {
+        if (deaf && !stopped) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    rung = false;
+    onRing = () => undefined;
+  };
+  return {
+    ring() {
+      rung = true;
+      onRing();
+    },
+    waitFor: (ms) => wait(ms, false),
+    pause: (ms) => wait(ms, true),
+    stop() {
+      stopped = true;
+      onRing();
+    },
+  };
 }
 
 function relayMetrics(registry: Registry, countPending: () => Promise<number>) {

@@ -1,0 +1,169 @@
+// Publishes outbox rows to a stream: orders side by side, the versions of one order one after the other, and marks what is stored.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { StreamName } from '../schema/events.ts';
+import type { Database } from './database.ts';
+import type { Logger } from './log.ts';
+import { toNatsHeaders } from './nats.ts';
+import type { Broker } from './nats.ts';
+import { OutboxMessage } from './outbox.ts';
+
+export type PendingMessage = Pick<
+  OutboxMessage,
+  'seq' | 'id' | 'aggregateId' | 'version' | 'subject' | 'headers' | 'payload' | 'createdAt'
+>;
+
+export interface PublisherOptions {
+  readonly database: Database;
+  readonly broker: Broker;
+  readonly stream: StreamName;
+  readonly log: Logger;
+  readonly onPublished: (message: PendingMessage) => void;
+}
+
+export interface Publisher {
+  /**
+   * Queues rows behind those of their aggregates that are still on their way. Resolves when each is stored or given back.
+   * @param leaseEnds when this process's claim on the rows ends, in milliseconds since the epoch; later they are given back instead,
+   *   as another instance may be ahead of us (this process was stopped and continued).
+   * @returns the first failure, if any.
+   */
+  publish(messages: readonly PendingMessage[], leaseEnds: number): Promise<unknown>;
+  /** Resolves when nothing is on its way and everything is marked. */
+  idle(): Promise<void>;
+}
+
+/** What is on its way of one aggregate. After a failure nothing behind it is sent: all is given back, to be claimed again in order. */
+interface Lane {
+  tail: Promise<void>;
+  queued: number;
+  failure: unknown;
+}
+
+export const publishTimeoutMs = 4_000;
+const markRetryMs = 500;
+
+export function createPublisher(options: PublisherOptions): Publisher {
+  const { broker, onPublished } = options;
+  const lanes = new Map<string, Lane>();
+  const marks = createMarks(options);
+
+  const sendVersion = async (lane: Lane, messages: readonly PendingMessage[], leaseEnds: number): Promise<void> => {
+    if (lane.failure === undefined && Date.now() > leaseEnds - publishTimeoutMs) {
+      lane.failure = new Error('the claim ran out before everything was published');
+    }
+    if (lane.failure !== undefined) {
+      for (const { seq } of messages) marks.giveBack(seq);
+      return;
+    }
+    const jetstream = (await broker.connection).jetstream();
+    // What is on its way when the connection breaks is sent again at once, instead of waiting for its time-out.
+    const { promise: connectionLost, reject } = Promise.withResolvers<never>();
+    connectionLost.catch(() => undefined);
+    const stopWatching = broker.onDisconnect(() => reject(new Error('the connection to the broker was lost')));
+    await Promise.all(
+      messages.map(async (message) => {
+        try {
+          const sent = jetstream.publish(message.subject, message.payload, {
+            msgID: message.id,
+            timeout: publishTimeoutMs,
+            headers: toNatsHeaders(message.headers),
+          });
+          marks.stored(message.seq, (await Promise.race([sent, connectionLost])).seq);
+          onPublished(message);
+        } catch (error) {
+          lane.failure ??= error;
+          marks.giveBack(message.seq);
+        }
+      }),
+    );
+    stopWatching();
+  };
+
+  const enqueue = (aggregateId: string, messages: readonly PendingMessage[], leaseEnds: number): Promise<unknown> => {
+    const lane = lanes.get(aggregateId) ?? { tail: Promise.resolve(), queued: 0, failure: undefined };
+    lanes.set(aggregateId, lane);
+    for (const sameVersion of Map.groupBy(messages, (message) => message.version).values()) {
+      lane.queued += 1;
+      lane.tail = lane.tail.then(async () => {
+        await sendVersion(lane, sameVersion, leaseEnds);
+        lane.queued -= 1;
+        if (lane.queued > 0) return;
+        // A failed lane stays until its rows are given back: what comes meanwhile must not go out before them.
+        if (lane.failure !== undefined) await marks.settled();
+        if (lane.queued === 0 && lanes.get(aggregateId) === lane) lanes.delete(aggregateId);
+      });
+    }
+    return lane.tail.then(() => lane.failure);
+  };
+
+  return {
+    async publish(messages, leaseEnds) {
+      const byAggregate = Map.groupBy(messages, (message) => message.aggregateId);
+      const failures = await Promise.all(
+        [...byAggregate].map(([aggregateId, rows]) => enqueue(aggregateId, rows, leaseEnds)),
+      );
+      return failures.find((failure) => failure !== undefined);
+    },
+    async idle() {
+      await Promise.all([...lanes.values()].map((lane) => lane.tail));
+      await marks.settled();
+    },
+  };
+}
+
+/** Writes down in the outbox what was stored and what is free again: many rows in one statement, while the next ones gather. */
+function createMarks({ database, log, stream }: PublisherOptions): {
+  stored(seq: number, streamSeq: number): void;
+  giveBack(seq: number): void;
+  settled(): Promise<void>;
+} {
+  let stored = new Map<number, number>();
+  let givenBack: number[] = [];
+  let writing: Promise<void> | undefined;
+
+  const write = async (): Promise<void> => {
+    while (stored.size > 0 || givenBack.length > 0) {
+      const [rows, free] = [stored, givenBack];
+      stored = new Map();
+      givenBack = [];
+      try {
+        if (rows.size > 0) await markStored(database, rows);
+        if (free.length > 0) {
+          const unclaimed = { claimedBy: null, claimedUntil: null };
+          await database.read().nativeUpdate(OutboxMessage, { seq: { $in: free }, publishedAt: null }, unclaimed);
+        }
+      } catch (error) {
+        // Not a loss: an unmarked row is published again, and the broker knows it by its id.
+        log.warn({ error, stream }, 'published events could not be marked; trying again');
+        stored = new Map([...rows, ...stored]);
+        givenBack = [...free, ...givenBack];
+        await delay(markRetryMs);
+      }
+    }
+    writing = undefined;
+  };
+  const start = (): void => {
+    // On the next tick, so that what is stored together is marked together.
+    writing ??= Promise.resolve().then(write);
+  };
+  return {
+    stored(seq, streamSeq) {
+      stored.set(seq, streamSeq);
+      start();
+    },
+    giveBack(seq) {
+      givenBack.push(seq);
+      start();
+    },
+    settled: () => writing ?? Promise.resolve(),
+  };
+}
+
+async function markStored(database: Database, rows: ReadonlyMap<number, number>): Promise<void> {
+  const values = [...rows].map(() => '(?::bigint, ?::bigint)').join(', ');
+  await database.read().execute(
+    `update outbox o set published_at = ?, stream_seq = v.stream_seq, claimed_by = null, claimed_until = null
+     from (values ${values}) as v (seq, stream_seq) where o.seq = v.seq`,
+    [new Date(), ...[...rows].flat()],
+  );
+}
