@@ -1,4 +1,5 @@
 // The database of a subgraph: connection pool, migrations, and the one way to run a transaction.
+import type { Socket } from 'node:net';
 import { LockMode } from '@mikro-orm/core';
 import type { EntitySchema, MigrationObject } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
@@ -56,6 +57,44 @@ export interface InboxMessage {
 /** Locks a row against other writers until the transaction ends. */
 export const forUpdate = { lockMode: LockMode.PESSIMISTIC_WRITE } as const;
 
+/** The server gives up a statement after this. */
+const statementTimeoutMs = 15_000;
+/** A server that has said nothing for this long is not there any more, whatever the network says. */
+const silenceMs = statementTimeoutMs + 5_000;
+const releaseGraceMs = 1_000;
+
+/** What is used of the pool of `pg`, which has no types here. */
+interface Pool {
+  on(event: 'connect' | 'acquire', listener: (client: PoolClient) => void): void;
+  on(event: 'release', listener: (error: unknown, client: PoolClient) => void): void;
+}
+interface PoolClient {
+  once(event: 'end', listener: () => void): void;
+  release(error: Error): void;
+  readonly connection: { readonly stream: Socket };
+}
+
+/**
+ * Takes connections out of the pool whose server is gone. A transaction whose `begin` or `rollback` fails as its connection broke is
+ * never given back (kysely 0.29, controlled transactions), so that a few broken connections would use up the pool for good; and without
+ * an answer from a silent peer a query would wait for ever.
+ */
+function dropDeadConnections(pool: Pool): void {
+  const inUse = new Set<PoolClient>();
+  pool.on('acquire', (client) => inUse.add(client));
+  pool.on('release', (_error, client) => inUse.delete(client));
+  pool.on('connect', (client) => {
+    const { stream } = client.connection;
+    stream.setTimeout(silenceMs, () => stream.destroy(new Error('Connection terminated: the server is silent')));
+    client.once('end', () => {
+      // Whoever uses it is told by its failing queries, and has given it back by then if ever.
+      setTimeout(() => {
+        if (inUse.has(client)) client.release(new Error('Connection terminated'));
+      }, releaseGraceMs).unref();
+    });
+  });
+}
+
 /** Opens the pool. Connections are made when first needed, so this also succeeds while the database is down. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const orm = await MikroORM.init({
@@ -69,11 +108,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       allOrNothing: true,
       silent: true,
     },
-    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: 30_000 },
+    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: statementTimeoutMs },
     driverOptions: {
       connectionTimeoutMillis: 5_000,
-      statement_timeout: 15_000,
-      idle_in_transaction_session_timeout: 15_000,
+      statement_timeout: statementTimeoutMs,
+      idle_in_transaction_session_timeout: statementTimeoutMs,
+      onPoolCreated: dropDeadConnections,
     },
     timezone: 'UTC',
     forceUtcTimezone: true,

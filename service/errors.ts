@@ -98,13 +98,16 @@ export function codeOf(error: unknown): ErrorCode {
 const unreachableNames = new Set(['ConnectionException', 'DeadlockException', 'LockWaitTimeoutException']);
 const unreachableCodes =
   /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|08|40001|40P01|53|55P03|57P|57014|TIMEOUT$|CONNECTION_|DISCONNECT|503$|CONNECTION_CLOSED)/;
+/** What `pg` says without a code. */
+const unreachableMessages =
+  /Connection terminated|timeout exceeded when trying to connect|connection error and is not queryable|Client was closed/i;
 
 function isUnreachable(error: unknown): boolean {
   for (let current: unknown = error; current instanceof Error; current = current.cause) {
     if (unreachableNames.has(current.name)) return true;
     const { code } = current as { code?: unknown };
     if (typeof code === 'string' && unreachableCodes.test(code)) return true;
-    if (/Connection terminated|timeout exceeded when trying to connect/i.test(current.message)) return true;
+    if (unreachableMessages.test(current.message)) return true;
   }
   return false;
 }
