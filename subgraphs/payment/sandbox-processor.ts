@@ -59,6 +59,8 @@ export function createSandboxProcessor({ database, now, slowMs }: SandboxOptions
           em.create(SandboxCharge, { ...barred, ...booked, createdAt: now() }, { persist: true });
         } else if (charge.status !== 'REVERSED') {
           charge.status = 'REVERSED';
+          // A charge that never got through is decided now, so that a late attempt finds it barred.
+          if (charge.declineReason === 'pending') charge.declineReason = 'reversed';
           charge.refunded = charge.charged;
           charge.refundKey = idempotencyKey;
         }
