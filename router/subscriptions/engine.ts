@@ -1,15 +1,18 @@
 // The live engine: how one event reaches all who watch it. It knows neither HTTP nor WebSocket nor broker, and no word of the domain.
 import type { GraphQLFormattedError } from 'graphql';
 import { CodedError, codeOf } from '../../service/errors.ts';
-import type { Viewer } from '../../service/identity.ts';
 import type { Logger } from '../../service/log.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
+import type { PrepareOperation } from '../operations.ts';
 import type { RequestContext } from '../subgraph-client.ts';
+import type { Supergraph } from '../supergraph.ts';
 import { begin, createTurns } from './beginning.ts';
 import type { CursorCodec } from './cursor.ts';
 import { Group } from './group.ts';
+import type { GroupDefinition } from './group.ts';
 import type { LiveMetrics } from './live-metrics.ts';
+import { createReplan, identify, reload } from './regroup.ts';
 import type { Source } from './source.ts';
 import { Subscriber } from './subscriber.ts';
 import type { Sink, SubscriberHost } from './subscriber.ts';
@@ -22,6 +25,8 @@ export interface EngineLimits {
   readonly maxBacklog: number;
   /** Events that one group resolves at a time, at most. */
   readonly maxHydrations: number;
+  /** Events that wait to be resolved in one group, at most. */
+  readonly maxPending: number;
   /** Events that a cursor may be behind and still be given one by one, at most. */
   readonly maxReplay: number;
   /** Milliseconds for which the first event of a subject is awaited before it counts as not there (it may be on its way). */
@@ -31,6 +36,7 @@ export interface EngineLimits {
 export const defaultEngineLimits: EngineLimits = {
   maxBacklog: 100,
   maxHydrations: 32,
+  maxPending: 1_000,
   maxReplay: 1_000,
   presentGraceMs: 2_000,
 };
@@ -49,11 +55,10 @@ export interface EngineOptions {
 }
 
 export interface SubscribeRequest {
-  /** A subscription that was authorised for `viewer`. */
+  /** A subscription that was authorised for `sink.viewer`. */
   readonly operation: CompiledOperation;
   /** Coerced. */
   readonly variables: Readonly<Record<string, unknown>>;
-  readonly viewer: Viewer | undefined;
   readonly sink: Sink;
 }
 
@@ -65,6 +70,8 @@ export interface LiveEngine {
    * SERVICE_UNAVAILABLE, SHUTTING_DOWN.
    */
   subscribe(request: SubscribeRequest): Promise<void>;
+  /** Goes over to a new supergraph: subscriptions that still fit are planned anew, the others end with SUBSCRIPTION_SCHEMA_RELOAD. */
+  reload(supergraph: Supergraph, prepare: PrepareOperation): void;
   /** Ends every subscription with SHUTTING_DOWN and takes no new one. Transports have drained theirs before. */
   close(): void;
 }
@@ -72,19 +79,21 @@ export interface LiveEngine {
 export function createLiveEngine(options: EngineOptions): LiveEngine {
   const { source, cursors, log, metrics } = options;
   const limits = { ...defaultEngineLimits, ...options.limits };
-  const groupDeps = { ...options, maxHydrations: limits.maxHydrations };
+  const groupDeps = { ...options, ...limits };
   const beginningDeps = { source, metrics, ...limits, inTurn: createTurns(concurrentReplays) };
-  const topics = new Map<string, Topic>();
+  /** By stream, then by subject. */
+  const topics = new Map<string, Map<string, Topic>>();
   let closed = false;
 
   const stopWatchingBroker = source.onReconnect(() => void repairAll());
 
-  function useTopic({ field: { stream }, subject }: Target): Topic {
-    const key = `${stream} ${subject}`;
-    let topic = topics.get(key);
+  function useTopic({ field: { stream }, subject, within }: Target): Topic {
+    const ofStream = topics.get(stream) ?? new Map<string, Topic>();
+    topics.set(stream, ofStream);
+    let topic = ofStream.get(subject);
     if (topic === undefined) {
-      topic = new Topic(stream, subject, { source, log, metrics });
-      topics.set(key, topic);
+      topic = new Topic(stream, subject, within, { source, log, metrics });
+      ofStream.set(subject, topic);
       metrics.topics.inc();
     }
     topic.use();
@@ -94,29 +103,40 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
   function leaveTopic(topic: Topic): void {
     if (!topic.leave()) return;
     metrics.topics.dec();
-    const key = `${topic.stream} ${topic.subject}`;
-    if (topics.get(key) === topic) topics.delete(key);
+    const ofStream = topics.get(topic.stream);
+    if (ofStream?.get(topic.subject) === topic) ofStream.delete(topic.subject);
   }
 
-  function groupOf(topic: Topic, { operation, variables, viewer }: SubscribeRequest, target: Target): Group {
-    const definition = groupDefinition(operation, variables, viewer, target);
+  function groupOf(topic: Topic, definition: GroupDefinition): Group {
     const key = groupKey(definition);
-    let group = topic.groups.get(key);
+    let group = topic.groups.find((one) => one.key === key);
     if (group === undefined) {
       group = new Group(key, topic, definition, groupDeps);
-      topic.groups.set(key, group);
+      topic.groups = [...topic.groups, group];
       metrics.groups.inc();
     }
     return group;
   }
 
+  function leaveGroup(group: Group): void {
+    if (group.subscribers.length > 0 || !group.topic.groups.includes(group)) return;
+    group.topic.groups = group.topic.groups.filter((one) => one !== group);
+    metrics.groups.dec();
+  }
+
+  function allSubscribers(): Subscriber[] {
+    return [...topics.values()].flatMap((ofStream) =>
+      [...ofStream.values()].flatMap((topic) => topic.groups.flatMap((group) => group.subscribers)),
+    );
+  }
+
   /** After the broker was away: each stream is asked once whether it is still the same, then each topic reads what it missed. */
   async function repairAll(): Promise<void> {
-    const streams = Map.groupBy(topics.values(), ({ stream }) => stream);
-    for (const [stream, missed] of streams) {
+    for (const [stream, ofStream] of topics) {
+      if (ofStream.size === 0) continue;
       try {
         const { identity } = await source.describe(stream);
-        for (const topic of missed) topic.repair(identity);
+        for (const topic of ofStream.values()) topic.repair(identity);
       } catch (error) {
         log.warn({ error, stream, code: codeOf(error) }, 'a stream could not be described after a reconnect');
         if (!closed && source.isConnected()) setTimeout(() => void repairAll(), 500);
@@ -127,15 +147,20 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
   const host: SubscriberHost = {
     maxBacklog: limits.maxBacklog,
     metrics,
-    left({ group }) {
+    identify: (subscriber) => regroup(subscriber, () => identify(subscriber, groupOf)),
+    left(_subscriber, group) {
       metrics.subscriptions.dec();
-      if (group.subscribers.length === 0 && group.topic.groups.get(group.key) === group) {
-        group.topic.groups.delete(group.key);
-        metrics.groups.dec();
-      }
+      leaveGroup(group);
       leaveTopic(group.topic);
     },
   };
+
+  /** Runs a change that may leave a group empty. */
+  function regroup(subscriber: Subscriber, change: () => void): void {
+    const before = subscriber.group;
+    change();
+    leaveGroup(before);
+  }
 
   /** Waits until the topic is live and, where a present state is asked for, has one. */
   async function ready(topic: Topic, { field, after }: Target): Promise<void> {
@@ -147,9 +172,9 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
   }
 
   return {
-    async subscribe(request) {
+    async subscribe({ operation, variables, sink }) {
       if (closed) throw new CodedError('SHUTTING_DOWN');
-      const target = targetOf(request.operation, request.variables, request.viewer, cursors);
+      const target = targetOf(operation, variables, sink.viewer, cursors);
       if (!source.isConnected()) throw new CodedError('SERVICE_UNAVAILABLE');
       const topic = useTopic(target);
       try {
@@ -159,11 +184,12 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
         throw coded(error);
       }
       // From here on the subscriber leaves the topic, and what is published reaches it.
-      const subscriber = new Subscriber(groupOf(topic, request, target), request.sink, host);
+      const definition = groupDefinition(operation, target.shape, variables, sink.viewer, target.scope);
+      const subscriber = new Subscriber(groupOf(topic, definition), sink, host);
       metrics.subscriptions.inc();
       try {
         const begun = begin(subscriber, target, beginningDeps);
-        request.sink.opened(subscriber);
+        sink.opened(subscriber);
         await begun;
       } catch (error) {
         subscriber.leave();
@@ -171,17 +197,17 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
       }
     },
 
+    reload(supergraph, prepare) {
+      const replan = createReplan(supergraph, prepare);
+      for (const subscriber of allSubscribers()) {
+        subscriber.whenLive(() => regroup(subscriber, () => reload(subscriber, replan, groupOf)));
+      }
+    },
+
     close() {
       closed = true;
       stopWatchingBroker();
-      for (const topic of topics.values()) {
-        for (const group of [...topic.groups.values()]) {
-          for (const subscriber of [...group.subscribers]) {
-            metrics.ends.inc({ code: 'SHUTTING_DOWN' });
-            subscriber.end(new CodedError('SHUTTING_DOWN'));
-          }
-        }
-      }
+      for (const subscriber of allSubscribers()) subscriber.end(new CodedError('SHUTTING_DOWN'));
     },
   };
 }

@@ -8,6 +8,7 @@ import type { CompiledOperation } from '../executor/operation.ts';
 import type { RequestContext } from '../subgraph-client.ts';
 import type { Delivery } from './backlog.ts';
 import type { CursorCodec, CursorScope } from './cursor.ts';
+import type { LiveMetrics } from './live-metrics.ts';
 import type { OperationShape } from './operation-key.ts';
 import { Payload } from './payload.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -28,40 +29,44 @@ export interface GroupDeps {
   readonly fetch: SubgraphFetch<RequestContext>;
   readonly cursors: CursorCodec;
   readonly maskError: (error: unknown) => GraphQLFormattedError;
+  readonly metrics: LiveMetrics;
   /** Events that one group resolves at a time, at most. */
   readonly maxHydrations: number;
+  /** Events that wait to be resolved, at most. */
+  readonly maxPending: number;
 }
 
 interface Pending {
   readonly event: TopicEvent;
   payload: Payload | undefined;
+  /** Older events of the same subject that gave way to this one. */
+  readonly skipped: number;
 }
 
 export class Group {
   readonly key: string;
   readonly topic: Topic;
-  readonly subscribers: Subscriber[] = [];
+  /** Made exact for the first one: most groups have one subscriber, and there may be a hundred thousand of them. */
+  subscribers: Subscriber[] = [];
+  readonly definition: GroupDefinition;
   readonly #deps: GroupDeps;
-  #definition: GroupDefinition;
   /** Events being resolved, in order; the first to be delivered first, whichever is ready first. */
   #pending: Pending[] | undefined;
   #started = 0;
-  /** The last rendering: shared by subscribers that start together, and kept as long as it is a pure function of the event. */
+  /** The last rendering, for subscribers that start together; kept while it is a pure function of the event and there are several. */
   #rendered: { readonly event: TopicEvent; readonly payload: Promise<Payload> } | undefined;
 
   constructor(key: string, topic: Topic, definition: GroupDefinition, deps: GroupDeps) {
     this.key = key;
     this.topic = topic;
-    this.#definition = definition;
+    this.definition = definition;
     this.#deps = deps;
   }
 
-  get definition(): GroupDefinition {
-    return this.#definition;
-  }
-
   add(subscriber: Subscriber): void {
-    subscriber.index = this.subscribers.push(subscriber) - 1;
+    if (this.subscribers.length === 0) this.subscribers = [subscriber];
+    else this.subscribers.push(subscriber);
+    subscriber.index = this.subscribers.length - 1;
   }
 
   /** Constant time: the last takes the place of the one that leaves. */
@@ -78,8 +83,26 @@ export class Group {
 
   /** A new event of the topic. */
   publish(event: TopicEvent): void {
-    (this.#pending ??= []).push({ event, payload: undefined });
+    const pending = (this.#pending ??= []);
+    let skipped = 0;
+    if (pending.length >= this.#deps.maxPending) {
+      // Subgraphs are slower than the events. Of those that were not asked for yet, the newest of a subject stands for the older.
+      const older = pending.findIndex((one, index) => index >= this.#started && one.event.subject === event.subject);
+      if (older < 0) {
+        this.endAll(new CodedError('SERVICE_UNAVAILABLE'));
+        return;
+      }
+      skipped = 1 + (pending[older]?.skipped ?? 0);
+      pending.splice(older, 1);
+      this.#deps.metrics.skipped.inc();
+    }
+    pending.push({ event, payload: undefined, skipped });
     this.#advance();
+  }
+
+  /** Ends every subscriber. */
+  endAll(error: CodedError): void {
+    for (const subscriber of [...this.subscribers]) subscriber.end(error);
   }
 
   /** The result of one event as this group sees it. Never rejects. */
@@ -88,20 +111,19 @@ export class Group {
     const payload = this.#resolve(event);
     const rendered = { event, payload };
     this.#rendered = rendered;
-    if (needsFetch(this.#definition.operation)) {
-      void payload.then(() => {
-        if (this.#rendered === rendered) this.#rendered = undefined;
-      });
-    }
+    void payload.then(() => {
+      const keep = this.subscribers.length > 1 && !needsFetch(this.definition.operation);
+      if (this.#rendered === rendered && !keep) this.#rendered = undefined;
+    });
     return payload;
   }
 
-  delivery({ subject, order }: TopicEvent, payload: Payload): Delivery {
-    return { subject, order, payload, skipped: 0 };
+  delivery({ subject, order }: TopicEvent, payload: Payload, skipped = 0): Delivery {
+    return { subject, order, payload, skipped };
   }
 
   /** Events that were published and not delivered yet, oldest first. */
-  unrendered(): readonly TopicEvent[] {
+  undelivered(): readonly TopicEvent[] {
     return (this.#pending ?? []).map(({ event }) => event);
   }
 
@@ -110,9 +132,9 @@ export class Group {
     const pending = this.#pending;
     if (pending === undefined) return;
     while (pending.length > 0 && pending[0]?.payload !== undefined) {
-      const { event, payload } = pending.shift() as { event: TopicEvent; payload: Payload };
+      const { event, payload, skipped } = pending.shift() as Pending & { payload: Payload };
       this.#started -= 1;
-      this.#deliver(event, payload);
+      this.#deliver(this.delivery(event, payload, skipped));
     }
     while (this.#started < Math.min(pending.length, this.#deps.maxHydrations)) {
       const next = pending[this.#started];
@@ -126,14 +148,13 @@ export class Group {
     if (pending.length === 0 && this.#pending === pending) this.#pending = undefined;
   }
 
-  #deliver(event: TopicEvent, payload: Payload): void {
-    const delivery = this.delivery(event, payload);
+  #deliver(delivery: Delivery): void {
     // Backwards, as a subscriber that ends is replaced by the last one, which had its turn.
     for (let index = this.subscribers.length - 1; index >= 0; index -= 1) this.subscribers[index]?.deliver(delivery);
   }
 
   async #resolve(event: TopicEvent): Promise<Payload> {
-    const { operation, shape, variables, viewer, cursorScope } = this.#definition;
+    const { operation, shape, variables, viewer, cursorScope } = this.definition;
     const { maskError, cursors, fetch } = this.#deps;
     let result: ExecutionResult;
     try {

@@ -4,26 +4,34 @@ import type { Msg, MsgHdrs, NatsConnection, StreamInfo, Subscription } from 'nat
 import { CodedError } from '../../service/errors.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Broker } from '../../service/nats.ts';
-import type { Source, StreamMessage, StreamState, Watch } from './source.ts';
+import type { Listener, Source, StreamMessage, StreamState, Watch } from './source.ts';
+import { isWildcard } from './subject-template.ts';
 
 const requestTimeoutMs = 5_000;
 
 interface KnownStream {
   readonly info: StreamInfo;
+  readonly identity: string;
   /** Where a subject of the stream is republished; throws when it is not. */
   readonly liveSubject: (subject: string) => string;
   /** A read from a replica may be behind what was already republished; then the leader is asked. */
   readonly replicated: boolean;
 }
 
+/** One subscription at the broker, and who gets its messages. */
 interface SharedWatch {
   readonly subscription: Subscription;
-  readonly listeners: Set<(message: StreamMessage) => void>;
+  /** Resolves once the broker knows of it. */
+  readonly known: Promise<void>;
+  /** By subject without wildcard. */
+  readonly exact: Map<string, readonly Listener[]>;
+  readonly wide: Map<Listener, string>;
 }
 
 /** Reads streams of `broker`. Close the watches; the connection stays the caller's. */
 export function createNatsSource(broker: Broker, log: Logger): Source {
   const streams = new Map<string, KnownStream>();
+  const identities = new Map<string, string>();
   const watches = new Map<string, SharedWatch>();
   const describeTogether = sharedQuestion<KnownStream>(askForStream);
   const flushTogether = sharedQuestion<void>(async () => inTime((await connected()).flush()));
@@ -40,7 +48,12 @@ export function createNatsSource(broker: Broker, log: Logger): Source {
       log.warn({ stream, error: info.error }, 'the stream of an event field cannot be read');
       throw new CodedError('SERVICE_UNAVAILABLE');
     }
-    const known = { info, liveSubject: republished(info), replicated: info.config.num_replicas > 1 };
+    const made = `${info.config.name} ${info.created}`;
+    // The same string for the same stream: every event of every topic holds it.
+    const before = identities.get(stream);
+    const identity = before === made ? before : made;
+    identities.set(stream, identity);
+    const known = { info, identity, liveSubject: republished(info), replicated: info.config.num_replicas > 1 };
     streams.set(stream, known);
     return known;
   }
@@ -70,47 +83,58 @@ export function createNatsSource(broker: Broker, log: Logger): Source {
     return messageOf(answer.headers, answer.data, undefined);
   }
 
+  function subscribe(connection: NatsConnection, live: string): SharedWatch {
+    const exact = new Map<string, readonly Listener[]>();
+    const wide = new Map<Listener, string>();
+    const subscription = connection.subscribe(live, {
+      callback(error, message) {
+        if (error !== null) {
+          log.warn({ error, subject: live }, 'a live subscription was refused');
+          return;
+        }
+        const received = readLive(message);
+        if (received === undefined) {
+          log.error({ subject: message.subject }, 'a message is not a republished one');
+          return;
+        }
+        for (const listener of exact.get(received.subject) ?? []) listener.receive(received);
+        for (const [listener, prefix] of wide) if (received.subject.startsWith(prefix)) listener.receive(received);
+      },
+    });
+    return { subscription, known: flushTogether(''), exact, wide };
+  }
+
   return {
     isConnected: () => broker.isConnected(),
 
     async describe(stream): Promise<StreamState> {
-      const { info } = await describeTogether(stream);
+      const { info, identity } = await describeTogether(stream);
       return {
-        identity: `${info.config.name} ${info.created}`,
+        identity,
         firstSequence: info.state.first_seq,
         lastSequence: info.state.last_seq,
       };
     },
 
-    async watch(stream, subject, deliver): Promise<Watch> {
+    async watch(stream, subject, within, listener): Promise<Watch> {
       const connection = await connected();
       const { liveSubject } = streams.get(stream) ?? (await describeTogether(stream));
-      const live = liveSubject(subject);
-      let shared = watches.get(live);
-      if (shared === undefined) {
-        const listeners = new Set([deliver]);
-        const subscription = connection.subscribe(live, {
-          callback(error, message) {
-            if (error !== null) return log.warn({ error, subject: live }, 'a live subscription was refused');
-            const received = readLive(message);
-            if (received === undefined)
-              return log.error({ subject: message.subject }, 'a message is not a republished one');
-            for (const listener of listeners) listener(received);
-          },
-        });
-        shared = { subscription, listeners };
-        watches.set(live, shared);
-      } else {
-        shared.listeners.add(deliver);
-      }
+      const live = liveSubject(within);
+      const shared = watches.get(live) ?? subscribe(connection, live);
+      watches.set(live, shared);
+      if (isWildcard(subject)) shared.wide.set(listener, subject.slice(0, -1));
+      else shared.exact.set(subject, [...(shared.exact.get(subject) ?? []), listener]);
       const close = (): void => {
-        shared.listeners.delete(deliver);
-        if (shared.listeners.size > 0 || watches.get(live) !== shared) return;
+        shared.wide.delete(listener);
+        const others = shared.exact.get(subject)?.filter((one) => one !== listener) ?? [];
+        if (others.length > 0) shared.exact.set(subject, others);
+        else shared.exact.delete(subject);
+        if (shared.exact.size > 0 || shared.wide.size > 0 || watches.get(live) !== shared) return;
         watches.delete(live);
         shared.subscription.unsubscribe();
       };
       try {
-        await flushTogether('');
+        await shared.known;
       } catch (error) {
         close();
         throw unavailable(error);

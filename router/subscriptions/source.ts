@@ -26,6 +26,11 @@ export interface StreamState {
   readonly lastSequence: number;
 }
 
+/** Who gets the messages of a watch. */
+export interface Listener {
+  receive(message: StreamMessage): void;
+}
+
 /** An open watch. */
 export interface Watch {
   close(): void;
@@ -37,10 +42,11 @@ export interface Source {
   /** The stream's state, asked of the broker after this call; calls of the same moment share one question. */
   describe(stream: string): Promise<StreamState>;
   /**
-   * Calls `deliver` for each message of `subject` (its last token may be `>`) stored from now on; resolves once the broker knows.
-   * Messages may be lost while the broker is away; `previous` and `onConnect` let the caller notice.
+   * Hands each message of `subject` (its last token may be `>`) that is stored from now on to `listener`; resolves once the broker
+   * knows. Messages may be lost while the broker is away; `previous` and `onReconnect` let the caller notice.
+   * @param within a subject that covers `subject`: watches within the same one share a subscription at the broker.
    */
-  watch(stream: string, subject: string, deliver: (message: StreamMessage) => void): Promise<Watch>;
+  watch(stream: string, subject: string, within: string, listener: Listener): Promise<Watch>;
   /** The last message of `subject` (its last token may be `>`). */
   last(stream: string, subject: string): Promise<StreamMessage | undefined>;
   /** The first message of `subject` (its last token may be `>`) at or behind `sequence`. */

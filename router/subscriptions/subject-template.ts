@@ -28,6 +28,16 @@ export function fillSubject(
   return subject;
 }
 
+/**
+ * The subject that covers all of one viewer's own: the filled template up to `{viewer.sub}`. One subscription at the broker then
+ * does for all that this viewer watches. A template without viewer shares nothing: who else's events would come is not known.
+ */
+export function viewerSubject(template: string, subject: string): string {
+  const index = template.split(/\.(?![^{}]*\})/).indexOf('{viewer.sub}');
+  const tokens = subject.split('.');
+  return index < 0 || index === tokens.length - 1 ? subject : [...tokens.slice(0, index + 1), '>'].join('.');
+}
+
 /** Whether a subject watches more than itself. */
 export function isWildcard(subject: string): boolean {
   return subject.endsWith('.>');

@@ -1,5 +1,6 @@
 // A subscriber: one client's subscription. It starts behind a snapshot or a replay, then gets what its group renders.
 import { CodedError } from '../../service/errors.ts';
+import type { Viewer } from '../../service/identity.ts';
 import { Backlog } from './backlog.ts';
 import type { Delivery } from './backlog.ts';
 import type { Group } from './group.ts';
@@ -8,6 +9,8 @@ import type { Payload } from './payload.ts';
 
 /** The client's end, as a transport gives it. Its functions must not throw. */
 export interface Sink {
+  /** Who watches; another token of the same viewer after `identify()`. */
+  readonly viewer: Viewer | undefined;
   /** False while the transport holds bytes that have not left; it then calls `resume()` of the subscription once they have. */
   readonly writable: boolean;
   /** The subscription stands; called once, before any of the others. */
@@ -21,6 +24,8 @@ export interface Sink {
 export interface LiveSubscription {
   /** The transport can take more after `sink.writable` was false. */
   resume(): void;
+  /** `sink.viewer` has another token; what it may not watch any more is ended. */
+  identify(): void;
   /** Leaves without a word to the client. Idempotent. */
   leave(): void;
 }
@@ -30,8 +35,10 @@ export interface SubscriberHost {
   /** Results that wait for one subscriber at most. */
   readonly maxBacklog: number;
   readonly metrics: LiveMetrics;
+  /** Brings a subscriber whose viewer has another token to the group of that token. */
+  identify(subscriber: Subscriber): void;
   /** Told once for each subscriber, when it has left its group. */
-  left(subscriber: Subscriber): void;
+  left(subscriber: Subscriber, group: Group): void;
 }
 
 export class Subscriber implements LiveSubscription {
@@ -49,6 +56,7 @@ export class Subscriber implements LiveSubscription {
   #starting = true;
   #backlog: Backlog | undefined;
   #wakeReplay: (() => void) | undefined;
+  #changes: (() => void)[] | undefined;
   #note: Readonly<Record<string, unknown>> | undefined;
 
   constructor(group: Group, sink: Sink, host: SubscriberHost) {
@@ -81,6 +89,9 @@ export class Subscriber implements LiveSubscription {
   goLive(): void {
     this.#starting = false;
     this.resume();
+    const changes = this.#changes;
+    this.#changes = undefined;
+    for (const change of changes ?? []) this.whenLive(change);
   }
 
   /** The transport can take more. */
@@ -99,6 +110,10 @@ export class Subscriber implements LiveSubscription {
     if (this.#backlog?.length === 0) this.#backlog = undefined;
   }
 
+  identify(): void {
+    this.whenLive(() => this.#host.identify(this));
+  }
+
   /** Leaves without a word to the client. Idempotent. */
   leave(): void {
     if (this.closed) return;
@@ -107,7 +122,7 @@ export class Subscriber implements LiveSubscription {
     this.#backlog = undefined;
     this.#wakeReplay?.();
     this.group.remove(this);
-    this.#host.left(this);
+    this.#host.left(this, this.group);
   }
 
   /** Says something in the `extensions` of the next result. */
@@ -119,22 +134,36 @@ export class Subscriber implements LiveSubscription {
   end(error: CodedError | undefined): void {
     if (this.closed) return;
     this.leave();
+    this.#host.metrics.ends.inc({ code: error?.code ?? 'COMPLETE' });
     this.sink.end(error);
   }
 
-  /**
-   * Goes over to another group of the same topic. What the old one has not rendered yet, the new one renders for this subscriber.
-   */
-  async move(group: Group): Promise<void> {
-    const missed = this.group.unrendered();
+  /** Runs `change` now, or as soon as the snapshot or replay was given. */
+  whenLive(change: () => void): void {
+    if (this.closed) return;
+    if (this.#starting) (this.#changes ??= []).push(change);
+    else change();
+  }
+
+  /** Goes over to another group of the same topic. What the old one has not delivered yet, the new one renders for this subscriber. */
+  move(group: Group): void {
+    const waiting = this.#backlog;
+    const missed = this.group.undelivered();
     this.group.remove(this);
     this.group = group;
     group.add(this);
     this.#order = group.topic.published;
-    if (missed.length === 0) return;
+    if (waiting === undefined && missed.length === 0) return;
     this.#starting = true;
-    for (const event of missed) await this.give(group.delivery(event, await group.render(event)));
-    this.goLive();
+    this.#backlog = undefined;
+    void (async () => {
+      for (let delivery = waiting?.shift(); delivery !== undefined; delivery = waiting?.shift()) {
+        this.#host.metrics.backlog.dec();
+        await this.give(delivery);
+      }
+      for (const event of missed) await this.give(group.delivery(event, await group.render(event)));
+      this.goLive();
+    })();
   }
 
   #hand({ payload, skipped }: Delivery): void {

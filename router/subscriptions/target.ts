@@ -1,5 +1,6 @@
 // What one subscription asks for: the subject it watches, where it begins, and with whom it can share.
 import { getArgumentValues } from 'graphql';
+import { createHash } from 'node:crypto';
 import { CodedError } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
 import { needsFetch } from '../executor/execute.ts';
@@ -9,12 +10,14 @@ import type { CursorCodec, CursorScope, ReadCursor } from './cursor.ts';
 import type { GroupDefinition } from './group.ts';
 import { operationShape } from './operation-key.ts';
 import type { OperationShape } from './operation-key.ts';
-import { fillSubject } from './subject-template.ts';
+import { fillSubject, viewerSubject } from './subject-template.ts';
 
 export interface Target {
   readonly field: EventField;
   readonly shape: OperationShape;
   readonly subject: string;
+  /** Covers `subject`, and perhaps more of the same viewer's. */
+  readonly within: string;
   readonly scope: CursorScope;
   /** Where to go on from; undefined for a subscription that begins at the present. */
   readonly after: ReadCursor | undefined;
@@ -47,6 +50,7 @@ export function targetOf(
     field,
     shape,
     subject,
+    within: viewerSubject(field.subject, subject),
     scope,
     after: typeof after === 'string' ? cursors.read(after, scope) : undefined,
   };
@@ -55,9 +59,10 @@ export function targetOf(
 /** What the subscription has in common with others that get the same bytes. */
 export function groupDefinition(
   operation: CompiledOperation,
+  shape: OperationShape,
   variables: Readonly<Record<string, unknown>>,
   viewer: Viewer | undefined,
-  { shape, scope }: Target,
+  scope: CursorScope,
 ): GroupDefinition {
   return {
     operation,
@@ -73,11 +78,6 @@ export function groupDefinition(
 export function groupKey({ operation, shape, variables, viewer, cursorScope }: GroupDefinition): string {
   const used = shape.variables.map((name) => variables[name]);
   // The token and not its subject: what a subgraph answers may depend on any claim.
-  return [
-    operation.supergraph.id,
-    shape.hash,
-    used.length === 0 ? '' : JSON.stringify(used),
-    viewer?.token ?? '',
-    cursorScope?.viewer ?? '',
-  ].join(' ');
+  const parts = [operation.supergraph.id, shape.hash, used, viewer?.token ?? null, cursorScope?.viewer ?? null];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
 }

@@ -1,4 +1,5 @@
 // For tests: an engine on plain objects, and clients in memory.
+import type { Viewer } from '../../service/identity.ts';
 import { createLog } from '../../service/log.ts';
 import { Registry } from '../../service/telemetry.ts';
 import type { CodedError } from '../../service/errors.ts';
@@ -28,6 +29,7 @@ interface Result {
 /** A client in memory. */
 export class TestSink implements Sink {
   writable = true;
+  viewer: Viewer | undefined;
   subscription: LiveSubscription | undefined;
   readonly results: Result[] = [];
   readonly payloads: Payload[] = [];
@@ -82,7 +84,8 @@ export function setUp(limits: Partial<EngineLimits> = {}) {
       const prepared = prepareTestOperation(testSupergraph, query, undefined);
       if (!prepared.ok) throw new Error(String(prepared.errors[0]));
       const viewer = await verifyTestToken(tokenOf(sub, { expiresAt: 4_000_000_000_000 }));
-      await engine.subscribe({ operation: prepared.operation, variables, viewer, sink });
+      sink.viewer = viewer;
+      await engine.subscribe({ operation: prepared.operation, variables, sink });
       return sink;
     },
   };

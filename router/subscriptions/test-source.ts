@@ -1,6 +1,6 @@
 // For tests: a stream in memory behind the engine's port, which can lose messages, go away and be made anew.
 import { CodedError } from '../../service/errors.ts';
-import type { Source, StreamMessage } from './source.ts';
+import type { Listener, Source, StreamMessage } from './source.ts';
 
 export interface TestSource extends Source {
   /** Stores a message and, unless `lost`, hands it to who watches. */
@@ -25,7 +25,7 @@ export function createTestSource(): TestSource {
   let connected = true;
   let gate: Promise<void> = Promise.resolve();
   let reads = 0;
-  const watches = new Set<{ readonly subject: string; readonly deliver: (message: StreamMessage) => void }>();
+  const watches = new Set<{ readonly subject: string; readonly listener: Listener }>();
   const reconnected = new Set<() => void>();
   const matches = (pattern: string, subject: string): boolean =>
     pattern === subject || (pattern.endsWith('.>') && subject.startsWith(pattern.slice(0, -1)));
@@ -44,8 +44,8 @@ export function createTestSource(): TestSource {
         firstSequence: messages[0]?.sequence ?? sequence + 1,
         lastSequence: sequence,
       })),
-    watch: async (_stream, subject, deliver) => {
-      const watch = { subject, deliver };
+    watch: async (_stream, subject, _within, listener) => {
+      const watch = { subject, listener };
       watches.add(watch);
       await Promise.resolve();
       return { close: () => watches.delete(watch) };
@@ -71,7 +71,7 @@ export function createTestSource(): TestSource {
       };
       messages.push(message);
       if (lost || !connected) return;
-      for (const watch of watches) if (matches(watch.subject, subject)) watch.deliver(message);
+      for (const watch of watches) if (matches(watch.subject, subject)) watch.listener.receive(message);
     },
     disconnect() {
       connected = false;

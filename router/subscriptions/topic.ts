@@ -3,7 +3,7 @@ import { codeOf } from '../../service/errors.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Group } from './group.ts';
 import type { LiveMetrics } from './live-metrics.ts';
-import type { Source, StreamMessage, Watch } from './source.ts';
+import type { Listener, Source, StreamMessage, Watch } from './source.ts';
 import { ExactPosition, SubjectPositions } from './positions.ts';
 import type { Positions } from './positions.ts';
 import { isWildcard } from './subject-template.ts';
@@ -29,19 +29,21 @@ export interface TopicDeps {
 }
 
 const repairRetryMs = 500;
+/** One for all topics that have started. */
+const done = Promise.resolve();
 
 /**
  * Watches one subject while anybody uses it. Every event is published once, in stream order (with a wildcard, an event repaired
  * late comes after younger ones of other subjects, never of its own).
  */
-export class Topic {
+export class Topic implements Listener {
   readonly stream: string;
   readonly subject: string;
   readonly wildcard: boolean;
   /** Groups that get each event. */
-  readonly groups = new Map<string, Group>();
+  groups: readonly Group[] = [];
   /** Settles when the topic is live; rejects with CodedError when the broker or the stream cannot be reached. */
-  readonly started: Promise<void>;
+  started: Promise<void>;
 
   readonly #deps: TopicDeps;
   #users = 0;
@@ -59,15 +61,19 @@ export class Topic {
   #retry: NodeJS.Timeout | undefined;
   #repairs = 0;
 
-  constructor(stream: string, subject: string, deps: TopicDeps) {
+  /** @param within a subject that covers `subject`: topics within the same one share a subscription at the broker. */
+  constructor(stream: string, subject: string, within: string, deps: TopicDeps) {
     this.stream = stream;
     this.subject = subject;
     this.wildcard = isWildcard(subject);
     this.#positions = this.wildcard ? new SubjectPositions() : new ExactPosition();
     this.#deps = deps;
-    this.started = this.#start();
-    // Whoever subscribes awaits it; a topic that nobody waits for any more must not end the process.
-    this.started.catch(() => undefined);
+    this.started = this.#start(within);
+    this.started.then(
+      () => (this.started = done),
+      // Whoever subscribes awaits it; a topic that nobody waits for any more must not end the process.
+      () => undefined,
+    );
   }
 
   /** All events up to here were published, or were there before the topic. */
@@ -169,9 +175,9 @@ export class Topic {
     return events;
   }
 
-  async #start(): Promise<void> {
+  async #start(within: string): Promise<void> {
     const { source } = this.#deps;
-    const watch = await source.watch(this.stream, this.subject, (message) => this.#receive(message));
+    const watch = await source.watch(this.stream, this.subject, within, this);
     if (this.#closed) return watch.close();
     this.#watch = watch;
     // Asked behind the watch: what is stored later comes through the watch.
@@ -188,7 +194,8 @@ export class Topic {
     this.#release();
   }
 
-  #receive(message: StreamMessage): void {
+  /** A message as it comes live. */
+  receive(message: StreamMessage): void {
     this.#deps.metrics.events.inc();
     if (this.#held === undefined) this.#accept(message);
     else this.#held.push(message);
@@ -220,7 +227,7 @@ export class Topic {
       for (const resolve of this.#firstEvent) resolve();
       this.#firstEvent = undefined;
     }
-    for (const group of this.groups.values()) group.publish(event);
+    for (const group of this.groups) group.publish(event);
   }
 
   /** Goes live: what was held is looked at like any message; a gap in it starts another repair. */

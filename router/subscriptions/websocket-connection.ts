@@ -1,45 +1,55 @@
-// One WebSocket: its identity, its subscriptions, what it may buffer, and when it is closed. graphql-ws speaks the protocol over it.
+// One WebSocket: its identity, its operations, what it may buffer, and when it is closed.
+import type { GraphQLError } from 'graphql';
+import { MessageType, CloseCode } from 'graphql-ws';
 import type { Duplex } from 'node:stream';
-import type { WebSocket as ProtocolSocket } from 'graphql-ws';
-import type { WebSocket } from 'ws';
+import { WebSocket } from 'ws';
+import { CodedError } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
 import { closeCodes } from './close-codes.ts';
 import type { CloseReason } from './close-codes.ts';
-import type { WebSocketHost } from './websocket.ts';
 import { pingFrame } from './websocket-frame.ts';
+import { handleMessage } from './websocket-protocol.ts';
 import type { WebSocketSink } from './websocket-sink.ts';
+import type { WebSocketHost } from './websocket.ts';
 
-/** `readyState` of an open socket. */
-const open = 1;
+/** Milliseconds before its token expires at which a client is reminded that it may bring a new one. */
+const expiryNoticeMs = 30_000;
 
-export class WebSocketConnection implements ProtocolSocket {
-  readonly protocol: string;
-  /** Operations that are running: subscriptions, queries and mutations. */
-  operations = 0;
-  readonly #ws: WebSocket;
+/** A WebSocket that knows what it is to the router, so that listeners are shared by all. */
+export class LiveWebSocket extends WebSocket {
+  connection: WebSocketConnection | undefined;
+}
+
+export class WebSocketConnection {
+  readonly #ws: LiveWebSocket;
   /** Frames that are written whole may go to the stream itself: ws writes whole frames too, and compresses nothing here. */
   readonly #stream: Duplex;
   readonly #host: WebSocketHost;
+  /** Operations that are open or starting, by the id that the client gave them. */
   readonly #sinks = new Map<string, WebSocketSink>();
   readonly #beatSlot: number;
+  /** Runs until `connection_init` has come; null from then on, undefined when the viewer is known. */
+  #initTimer: NodeJS.Timeout | null | undefined;
   #viewer: Viewer | undefined;
-  /** Told by graphql-ws what to do when the socket has closed; called once. */
-  #closed: ((code?: number, reason?: string) => Promise<void>) | undefined;
   #alive = true;
+  #ended = false;
   #slowTimer: NodeJS.Timeout | undefined;
 
-  constructor(ws: WebSocket, stream: Duplex, host: WebSocketHost) {
-    this.protocol = ws.protocol;
+  constructor(ws: LiveWebSocket, stream: Duplex, host: WebSocketHost) {
     this.#ws = ws;
     this.#stream = stream;
     this.#host = host;
-    this.#beatSlot = host.heartbeat.add(this);
+    ws.connection = this;
+    ws.on('message', onMessage);
+    ws.on('pong', onPong);
+    ws.on('error', onError);
+    ws.on('close', onClose);
     host.connections.add(this);
     host.metrics.connections.inc({ protocol: 'websocket' });
-    ws.on('pong', () => (this.#alive = true));
-    ws.on('error', (error) => host.log.debug({ error }, 'a socket failed'));
-    ws.once('close', (code, reason) => this.#end(code, String(reason)));
-    this.#closed = host.protocol.opened(this, this);
+    this.#beatSlot = host.heartbeat.add(this);
+    this.#initTimer = setTimeout(() => {
+      this.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout');
+    }, host.limits.initTimeoutMs);
   }
 
   get viewer(): Viewer | undefined {
@@ -48,110 +58,203 @@ export class WebSocketConnection implements ProtocolSocket {
 
   /** False while written bytes have not left; every subscription of the connection is resumed when they have. */
   get writable(): boolean {
-    return !this.#stream.writableNeedDrain || this.#closed === undefined;
+    return this.#ended || !this.#stream.writableNeedDrain;
   }
 
-  /** Whether the connection is over, perhaps with its last bytes still on their way. */
-  get isClosed(): boolean {
-    return this.#closed === undefined;
+  /** Whether operations may be started: `connection_init` was accepted. */
+  get isReady(): boolean {
+    return this.#initTimer === undefined && !this.#ended;
+  }
+
+  /** Returns false when `connection_init` had come before. */
+  startInitialisation(): boolean {
+    if (this.#initTimer === null || this.#initTimer === undefined) return false;
+    clearTimeout(this.#initTimer);
+    this.#initTimer = null;
+    return true;
   }
 
   /** @throws CodedError CONNECTION_LIMIT */
-  identify(viewer: Viewer | undefined): void {
-    if (this.#closed === undefined) return;
+  initialised(viewer: Viewer | undefined): void {
+    if (this.#ended) return;
     this.#host.viewerConnections.take(viewer?.sub);
-    this.#viewer = viewer;
-    if (viewer !== undefined) this.#host.expiry.add(viewer.expiresAt, this);
+    this.#initTimer = undefined;
+    this.#setViewer(viewer);
+  }
+
+  /** Another token of the same viewer. */
+  refresh(viewer: Viewer): void {
+    if (this.#ended) return;
+    this.#setViewer(viewer);
+    for (const sink of [...this.#sinks.values()]) sink.identify();
+  }
+
+  has(id: string): boolean {
+    return this.#sinks.has(id);
+  }
+
+  /** @throws CodedError SUBSCRIPTION_LIMIT */
+  add(id: string, sink: WebSocketSink): void {
+    if (this.#sinks.size >= this.#host.limits.maxSubscriptionsPerConnection) throw new CodedError('SUBSCRIPTION_LIMIT');
+    this.#host.viewerSubscriptions.take(this.#viewer?.sub);
+    this.#sinks.set(id, sink);
+  }
+
+  /** Ends an operation without a word: the client has completed it. */
+  remove(id: string): void {
+    const sink = this.#sinks.get(id);
+    if (sink === undefined) return;
+    this.#forget(id);
+    sink.leave();
+  }
+
+  /** The one result of a query or mutation, unless the client does not want it any more. */
+  answer(id: string, sink: WebSocketSink, payload: object): void {
+    if (this.#sinks.get(id) !== sink) return;
+    this.#forget(id);
+    this.send({ id, type: MessageType.Next, payload });
+    this.send({ id, type: MessageType.Complete });
+  }
+
+  /** An operation could not be started. */
+  fail(id: string, sink: WebSocketSink, errors: readonly GraphQLError[]): void {
+    if (sink.hasLeft) return;
+    sink.leave();
+    // One that was refused by a limit was never added.
+    if (this.#sinks.get(id) === sink) this.#forget(id);
+    this.send({ id, type: MessageType.Error, payload: errors.map(this.#host.maskError) });
+  }
+
+  /** The engine has ended a subscription. */
+  ended(id: string, error: CodedError | undefined): void {
+    this.#forget(id);
+    if (error?.code === 'SUBSCRIPTION_SLOW_CONSUMER') this.close(error.code);
+    else if (error === undefined) this.send({ id, type: MessageType.Complete });
+    else this.send({ id, type: MessageType.Error, payload: [this.#host.maskError(error)] });
   }
 
   /** Writes one whole frame. */
   write(frame: Buffer): void {
-    if (this.#ws.readyState !== open) return;
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
     if (!this.#stream.write(frame)) this.#slow();
   }
 
-  /** For graphql-ws: everything but the results of subscriptions. */
-  send(data: string): void {
-    if (this.#ws.readyState !== open) return;
-    this.#ws.send(data);
+  /** Sends one message of the protocol. */
+  send(message: object): void {
+    if (this.#ws.readyState !== WebSocket.OPEN) return;
+    this.#ws.send(JSON.stringify(message));
     if (this.#stream.writableNeedDrain) this.#slow();
   }
 
-  onMessage(handle: (data: string) => Promise<void>): void {
-    // One Buffer for each message, as ws gives it by default.
-    this.#ws.on('message', (data: Buffer) => {
-      this.#alive = true;
-      handle(data.toString()).catch((error: unknown) => {
-        this.#host.log.error({ error }, 'a message could not be handled');
-        this.close('INTERNAL_SERVER_ERROR');
-      });
+  /** Ends every operation now, and the socket once the client has answered. By our reason, or by a code of the protocol. */
+  close(code: CloseReason | number, reason = String(code)): void {
+    if (this.#ended) return;
+    const number = typeof code === 'number' ? code : closeCodes[code];
+    this.#host.metrics.closes.inc({ code: String(number) });
+    this.#ws.close(number, reason);
+    this.end();
+  }
+
+  /** Handles one message; a fault of ours closes the connection. */
+  receive(text: string): void {
+    this.#alive = true;
+    if (this.#ended) return;
+    handleMessage(this, text, this.#host).catch((error: unknown) => {
+      this.#host.log.error({ error }, 'a message could not be handled');
+      this.close(CloseCode.InternalServerError, 'Internal server error');
     });
   }
 
-  add(id: string, sink: WebSocketSink): void {
-    // A client that completed a subscription while it was starting may use the id again.
-    this.#sinks.get(id)?.leave();
-    this.#host.viewerSubscriptions.take(this.#viewer?.sub);
-    this.#sinks.set(id, sink);
-    this.operations += 1;
+  answered(): void {
+    this.#alive = true;
   }
 
-  left(id: string, sink: WebSocketSink): void {
-    if (this.#sinks.get(id) !== sink) return;
-    this.#sinks.delete(id);
-    this.operations -= 1;
-    this.#host.viewerSubscriptions.giveBack(this.#viewer?.sub);
-  }
-
-  /** Ends every subscription now, and the socket once the client has answered. By reason, or by a code of the protocol. */
-  close(code: CloseReason | 'INTERNAL_SERVER_ERROR' | number = 1000, reason?: string): void {
-    const number = typeof code === 'number' ? code : code === 'INTERNAL_SERVER_ERROR' ? 4500 : closeCodes[code];
-    const text = typeof code === 'number' ? reason : code;
-    if (this.#closed !== undefined) this.#host.metrics.closes.inc({ code: String(number) });
-    this.#ws.close(number, text);
-    this.#end(number, text ?? '');
-  }
-
+  /** The token has expired, or soon will. */
   expired(): void {
-    this.close('TOKEN_EXPIRED');
+    const expiresAt = this.#viewer?.expiresAt ?? 0;
+    if (expiresAt <= Date.now()) {
+      this.close('TOKEN_EXPIRED');
+      return;
+    }
+    this.#host.expiry.add(expiresAt, this);
+    const payload = { code: 'TOKEN_EXPIRING', expiresAt: new Date(expiresAt).toISOString() };
+    this.send({ type: MessageType.Ping, payload });
   }
 
   beat(): void {
     if (this.#alive) {
       this.#alive = false;
-      if (this.#ws.readyState === open) this.#stream.write(pingFrame);
+      if (this.#ws.readyState === WebSocket.OPEN) this.#stream.write(pingFrame);
       return;
     }
     this.#host.metrics.closes.inc({ code: '1006' });
     this.#ws.terminate();
   }
 
+  failed(error: unknown): void {
+    this.#host.log.debug({ error }, 'a socket failed');
+  }
+
+  /** Gives back all that the connection holds. Idempotent. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { host, viewer } = { host: this.#host, viewer: this.#viewer };
+    if (this.#initTimer !== null) clearTimeout(this.#initTimer);
+    clearTimeout(this.#slowTimer);
+    host.heartbeat.remove(this.#beatSlot, this);
+    host.connections.delete(this);
+    host.metrics.connections.dec({ protocol: 'websocket' });
+    for (const id of [...this.#sinks.keys()]) this.remove(id);
+    if (this.#initTimer === undefined) host.viewerConnections.giveBack(viewer?.sub);
+    this.#unschedule();
+  }
+
+  #forget(id: string): void {
+    if (this.#sinks.delete(id)) this.#host.viewerSubscriptions.giveBack(this.#viewer?.sub);
+  }
+
+  #setViewer(viewer: Viewer | undefined): void {
+    this.#unschedule();
+    this.#viewer = viewer;
+    if (viewer === undefined) return;
+    const noticeAt = viewer.expiresAt - expiryNoticeMs;
+    this.#host.expiry.add(noticeAt > Date.now() ? noticeAt : viewer.expiresAt, this);
+  }
+
+  #unschedule(): void {
+    if (this.#viewer === undefined) return;
+    this.#host.expiry.remove(this.#viewer.expiresAt - expiryNoticeMs, this);
+    this.#host.expiry.remove(this.#viewer.expiresAt, this);
+  }
+
   #slow(): void {
-    if (this.#slowTimer !== undefined) return;
+    if (this.#slowTimer !== undefined || this.#ended) return;
     const { limits } = this.#host;
-    if (this.#stream.writableLength > limits.maxBufferedBytes) return this.close('SUBSCRIPTION_SLOW_CONSUMER');
+    if (this.#stream.writableLength > limits.maxBufferedBytes) {
+      this.close('SUBSCRIPTION_SLOW_CONSUMER');
+      return;
+    }
     this.#slowTimer = setTimeout(() => this.close('SUBSCRIPTION_SLOW_CONSUMER'), limits.slowConsumerMs);
     this.#stream.once('drain', () => {
       clearTimeout(this.#slowTimer);
       this.#slowTimer = undefined;
-      for (const sink of this.#sinks.values()) sink.resume();
+      for (const sink of [...this.#sinks.values()]) sink.resume();
     });
   }
-
-  #end(code: number, reason: string): void {
-    const closed = this.#closed;
-    if (closed === undefined) return;
-    this.#closed = undefined;
-    clearTimeout(this.#slowTimer);
-    const { host, viewer } = { host: this.#host, viewer: this.#viewer };
-    host.heartbeat.remove(this.#beatSlot, this);
-    host.connections.delete(this);
-    host.metrics.connections.dec({ protocol: 'websocket' });
-    if (viewer !== undefined) {
-      host.viewerConnections.giveBack(viewer.sub);
-      host.expiry.remove(viewer.expiresAt, this);
-    }
-    for (const sink of [...this.#sinks.values()]) sink.leave();
-    closed(code, reason).catch((error: unknown) => host.log.error({ error }, 'a connection did not close cleanly'));
-  }
 }
+
+function onMessage(this: WebSocket, data: unknown): void {
+  // One Buffer for each message, as ws gives it by default.
+  connectionOf(this)?.receive((data as Buffer).toString());
+}
+function onPong(this: WebSocket): void {
+  connectionOf(this)?.answered();
+}
+function onError(this: WebSocket, error: unknown): void {
+  connectionOf(this)?.failed(error);
+}
+function onClose(this: WebSocket): void {
+  connectionOf(this)?.end();
+}
+const connectionOf = (ws: WebSocket): WebSocketConnection | undefined => (ws as LiveWebSocket).connection;

@@ -1,28 +1,29 @@
-// One subscription on one WebSocket: to the engine a sink, to graphql-ws an iterable that never yields and only ends. Results are
-// written past graphql-ws as shared bytes, while it keeps the protocol.
-import type { ExecutionResult } from 'graphql';
+// One subscription on one WebSocket. Its results are written as frames around bytes that many subscriptions share.
 import type { CodedError } from '../../service/errors.ts';
+import type { Viewer } from '../../service/identity.ts';
 import type { Payload } from './payload.ts';
 import type { LiveSubscription, Sink } from './subscriber.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
 import { textFrame } from './websocket-frame.ts';
 
-interface Outcome {
-  readonly error: CodedError | undefined;
-}
-
-export class WebSocketSink implements Sink, AsyncGenerator<ExecutionResult, undefined, undefined> {
+export class WebSocketSink implements Sink {
   readonly #connection: WebSocketConnection;
   readonly #id: string;
   #subscription: LiveSubscription | undefined;
   #left = false;
-  /** How the engine ended it, when graphql-ws has not asked yet. */
-  #outcome: Outcome | undefined;
-  #settle: ((outcome: Outcome) => void) | undefined;
 
   constructor(connection: WebSocketConnection, id: string) {
     this.#connection = connection;
     this.#id = id;
+  }
+
+  get viewer(): Viewer | undefined {
+    return this.#connection.viewer;
+  }
+
+  /** Whether the client has completed it, or the engine has ended it. */
+  get hasLeft(): boolean {
+    return this.#left;
   }
 
   get writable(): boolean {
@@ -30,8 +31,8 @@ export class WebSocketSink implements Sink, AsyncGenerator<ExecutionResult, unde
   }
 
   opened(subscription: LiveSubscription): void {
-    this.#subscription = subscription;
     if (this.#left) subscription.leave();
+    else this.#subscription = subscription;
   }
 
   send(payload: Payload): void {
@@ -40,10 +41,9 @@ export class WebSocketSink implements Sink, AsyncGenerator<ExecutionResult, unde
   }
 
   end(error: CodedError | undefined): void {
-    const outcome = { error };
-    this.#outcome = outcome;
-    this.#settle?.(outcome);
-    if (error?.code === 'SUBSCRIPTION_SLOW_CONSUMER') this.#connection.close(error.code);
+    if (this.#left) return;
+    this.#left = true;
+    this.#connection.ended(this.#id, error);
   }
 
   /** More can be written. */
@@ -51,39 +51,14 @@ export class WebSocketSink implements Sink, AsyncGenerator<ExecutionResult, unde
     this.#subscription?.resume();
   }
 
-  /** The client has completed the subscription, or is gone. */
+  /** The connection has another token. */
+  identify(): void {
+    this.#subscription?.identify();
+  }
+
+  /** The client has completed the subscription, or is gone. Also before the engine has opened it. */
   leave(): void {
-    if (this.#left) return;
     this.#left = true;
-    this.#connection.left(this.#id, this);
     this.#subscription?.leave();
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<ExecutionResult, undefined>> {
-    const { promise, resolve } = Promise.withResolvers<Outcome>();
-    this.#settle = resolve;
-    if (this.#outcome !== undefined) resolve(this.#outcome);
-    const { error } = await promise;
-    this.leave();
-    if (error !== undefined) throw error;
-    return { done: true, value: undefined };
-  }
-
-  return(): Promise<IteratorResult<ExecutionResult, undefined>> {
-    this.leave();
-    this.#settle?.({ error: undefined });
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  throw(): Promise<IteratorResult<ExecutionResult, undefined>> {
-    return this.return();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
   }
 }
