@@ -30,6 +30,7 @@ interface Example {
 }
 
 const explorerPath = '/graphiql';
+const signInHint = `# To sign in, open ${explorerPath}#token=<token>, or set the environment's variable "authorization" to "Bearer <token>".`;
 
 /** Reads the explorer's files once. @throws Error when the example operations do not parse */
 export function createPages(options: { readonly endpoint: string; readonly examplesFile: string }): Pages {
@@ -71,8 +72,12 @@ function exampleVariables(operation: OperationDefinitionNode): Record<string, un
   );
 }
 
-/** In the page: the token that stands behind `#token=` in the address, which never reaches a server. */
-const tokenOfAddress = `new URLSearchParams(location.hash.slice(1)).get('token') ?? ''`;
+/** In the page: the header for the token that stands behind `#token=` in the address, which never reaches a server. */
+const authorizationOfAddress = `(() => {
+        const token = new URLSearchParams(location.hash.slice(1)).get('token');
+        if (token !== null) history.replaceState(null, '', location.pathname);
+        return token === null ? '' : 'Bearer ' + token;
+      })()`;
 const webSocketAddress = (endpoint: string): string => `location.origin.replace(/^http/, 'ws') + ${toScript(endpoint)}`;
 
 const sandboxOrigin = 'https://embeddable-sandbox.cdn.apollographql.com';
@@ -115,7 +120,7 @@ function sandboxPage(endpoint: string, examplesText: string, [first]: readonly E
     <div id="sandbox"></div>
     <script nonce="${nonce}" src="${sandboxOrigin}/v2/embeddable-sandbox.umd.production.min.js"></script>
     <script nonce="${nonce}">
-      const token = ${tokenOfAddress};
+      const Authorization = ${authorizationOfAddress};
       if (window.EmbeddedSandbox) {
         new window.EmbeddedSandbox({
           target: '#sandbox',
@@ -123,7 +128,7 @@ function sandboxPage(endpoint: string, examplesText: string, [first]: readonly E
           initialSubscriptionEndpoint: ${webSocketAddress(endpoint)},
           initialState: {
             ...${toScript(state)},
-            sharedHeaders: { Authorization: token === '' ? '' : 'Bearer ' + token },
+            sharedHeaders: { Authorization },
             includeCookies: false,
           },
           endpointIsEditable: false,
@@ -144,25 +149,26 @@ function explorerPage(endpoint: string, examples: readonly Example[]): Page {
   const index = readFileSync(join(getDistDirectory(), 'index.html'), 'utf8');
   const windows = examples.map(({ name, text, variables }) => ({
     initialName: name,
-    initialQuery: text,
+    initialQuery: `${signInHint}\n${text}`,
     initialVariables: variables,
   }));
   const script = `
-      const token = ${tokenOfAddress};
-      const authorization = { Authorization: 'Bearer {{token}}' };
+      const authorization = ${authorizationOfAddress};
+      // One variable for the header of requests and for the parameters of the socket.
+      const headers = { Authorization: '{{authorization}}' };
       const requests = {
-        initialHeaders: authorization,
-        initialSubscriptionsPayload: authorization,
+        initialHeaders: headers,
+        initialSubscriptionsPayload: headers,
         initialSubscriptionRequestHandlerId: 'graphql-ws',
       };
       AltairGraphQL.init({
         endpointURL: location.origin + ${toScript(endpoint)},
         subscriptionsEndpoint: ${webSocketAddress(endpoint)},
         subscriptionsProtocol: 'graphql-ws',
-        initialEnvironments: { base: { title: 'Environment', variables: { token } } },
+        initialEnvironments: { base: { title: 'Environment', variables: { authorization } } },
         initialWindows: ${toScript(windows)}.map((window) => ({ ...window, ...requests })),
         ...requests,
-        initialSettings: { theme: 'system', 'schema.reloadOnStart': true, 'alert.disableWarnings': true },
+        initialSettings: { theme: 'system', 'schema.reloadOnStart': true, 'alert.disableWarnings': true, 'banners.disable': true },
         instanceStorageNamespace: 'router_',
         disableAccount: true,
         cspNonce: '${nonce}',
