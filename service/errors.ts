@@ -103,11 +103,13 @@ const unreachableMessages =
   /Connection terminated|timeout exceeded when trying to connect|connection error and is not queryable|Client was closed/i;
 
 function isUnreachable(error: unknown): boolean {
-  for (let current: unknown = error; current instanceof Error; current = current.cause) {
-    if (unreachableNames.has(current.name)) return true;
-    const { code } = current as { code?: unknown };
+  // Not `instanceof`: node's own errors are of another realm where tests run.
+  for (let current = error; typeof current === 'object' && current !== null;) {
+    const { name, code, message, cause } = current as Partial<Record<keyof Error | 'code', unknown>>;
+    if (typeof name === 'string' && unreachableNames.has(name)) return true;
     if (typeof code === 'string' && unreachableCodes.test(code)) return true;
-    if (unreachableMessages.test(current.message)) return true;
+    if (typeof message === 'string' && unreachableMessages.test(message)) return true;
+    current = cause;
   }
   return false;
 }
