@@ -101,14 +101,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         }
       }
     }
-    await inSpan('graphql', { kind: SpanKind.SERVER, traceparent: headerOf(request, 'traceparent') }, async () => {
+    const traceparent = headerOf(request, 'traceparent');
+    await inSpan('graphql', { kind: SpanKind.SERVER, traceparent }, async () => {
       const started = performance.now();
       const { signal, release } = deadline(response, options.requestTimeoutMs);
       const answer = await graphql.answer(
         { method: request.method ?? 'GET', headers: request.headers, search, body },
         {
           identify: () => options.verify(headerOf(request, 'authorization')),
-          traceparent: currentTraceparent(),
+          traceparent: currentTraceparent() ?? traceparent,
           signal,
           onAnswered({ kind, name, codes }) {
             const seconds = (performance.now() - started) / 1000;
