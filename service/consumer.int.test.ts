@@ -28,7 +28,7 @@ const Effect = defineEntity({
 
 class Tables extends Migration {
   override up(): void {
-    for (const statement of messagingTables) this.addSql(statement);
+    for (const statement of messagingTables.postgresql) this.addSql(statement);
     this.addSql('create table effect (seq serial primary key, order_id varchar(100) not null, version int not null)');
   }
 }

@@ -1,28 +1,32 @@
 // The database of a subgraph: connection pool, migrations, and the one way to run a transaction.
-import type { Socket } from 'node:net';
-import { LockMode } from '@mikro-orm/core';
+import { LockMode, MikroORM } from '@mikro-orm/core';
 import type { EntitySchema, MigrationObject } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
-import { MikroORM } from '@mikro-orm/postgresql';
-import type { EntityManager } from '@mikro-orm/postgresql';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { engineOf } from './database-engines.ts';
+import type { Engine } from './database-engines.ts';
 import { InboxEntry } from './inbox.ts';
 import { OutboxMessage, RelayLock } from './outbox.ts';
 
-export type { EntityManager } from '@mikro-orm/postgresql';
+/** Of whichever engine. */
+export type EntityManager = SqlEntityManager;
 
 export interface DatabaseOptions {
-  /** postgresql://user:password@host:port/database */
+  /** postgresql://user:password@host:port/database, or mariadb://… */
   readonly url: string;
   readonly poolSize: number;
   /** The entities of the subgraph; outbox and inbox are added. */
   readonly entities: readonly EntitySchema[];
   /** In order; names are recorded in the database. */
   readonly migrations: readonly MigrationObject[];
+  /** Statements may take as long as they need. */
+  readonly forMigration?: boolean;
   /** For tests: told of each statement before it runs, with `?` where its parameters go. */
   readonly onQuery?: (sql: string, parameters: readonly unknown[]) => void;
 }
 
 export interface Database {
+  readonly engine: Engine;
   /** A fresh entity manager for reads outside a transaction. */
   read(): EntityManager;
   /**
@@ -57,71 +61,28 @@ export interface InboxMessage {
 /** Locks a row against other writers until the transaction ends. */
 export const forUpdate = { lockMode: LockMode.PESSIMISTIC_WRITE } as const;
 
-/** The server gives up a statement after this. */
+/** Milliseconds after which the server gives up a statement, so that a stuck one holds up nobody for long. */
 const statementTimeoutMs = 15_000;
-/** A server that has said nothing for this long is not there any more, whatever the network says. */
-const silenceMs = statementTimeoutMs + 5_000;
-const releaseGraceMs = 1_000;
-
-/** What is used of the pool of `pg`, which has no types here. */
-interface Pool {
-  on(event: 'connect' | 'acquire', listener: (client: PoolClient) => void): void;
-  on(event: 'release', listener: (error: unknown, client: PoolClient) => void): void;
-}
-interface PoolClient {
-  once(event: 'end', listener: () => void): void;
-  release(error: Error): void;
-  readonly connection: { readonly stream: Socket };
-}
-
-/**
- * Takes connections out of the pool whose server is gone. A transaction whose `begin` or `rollback` fails as its connection broke is
- * never given back (kysely 0.29, controlled transactions), so that a few broken connections would use up the pool for good; and without
- * an answer from a silent peer a query would wait for ever.
- */
-function dropDeadConnections(pool: Pool): void {
-  const inUse = new Set<PoolClient>();
-  pool.on('acquire', (client) => inUse.add(client));
-  pool.on('release', (_error, client) => inUse.delete(client));
-  pool.on('connect', (client) => {
-    const { stream } = client.connection;
-    stream.setTimeout(silenceMs, () => stream.destroy(new Error('Connection terminated: the server is silent')));
-    client.once('end', () => {
-      // Whoever uses it is told by its failing queries, and has given it back by then if ever.
-      setTimeout(() => {
-        if (inUse.has(client)) client.release(new Error('Connection terminated'));
-      }, releaseGraceMs).unref();
-    });
-  });
-}
 
 /** Opens the pool. Connections are made when first needed, so this also succeeds while the database is down. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const engine = engineOf(options.url);
+  const limits = { poolSize: options.poolSize, timeoutMs: options.forMigration === true ? 0 : statementTimeoutMs };
+  const { migrations, ...engineOptions } = engine.options(limits);
   const orm = await MikroORM.init({
+    ...engineOptions,
     clientUrl: options.url,
     entities: [...options.entities, OutboxMessage, RelayLock, InboxEntry],
     extensions: [Migrator],
-    migrations: {
-      migrationsList: [...options.migrations],
-      snapshot: false,
-      transactional: true,
-      allOrNothing: true,
-      silent: true,
-    },
-    pool: { min: 0, max: options.poolSize, idleTimeoutMillis: statementTimeoutMs },
-    driverOptions: {
-      connectionTimeoutMillis: 5_000,
-      statement_timeout: statementTimeoutMs,
-      idle_in_transaction_session_timeout: statementTimeoutMs,
-      onPoolCreated: dropDeadConnections,
-    },
-    timezone: 'UTC',
+    migrations: { ...migrations, migrationsList: [...options.migrations], snapshot: false, silent: true },
     forceUtcTimezone: true,
     onQuery(sql, parameters) {
       options.onQuery?.(sql, parameters);
       return sql;
     },
   });
+  await engine.prepare(orm, limits);
+  const fork = (): EntityManager => orm.em.fork() as EntityManager;
   const hooks = new Set<TransactionHook>();
 
   const transaction = async <T>(
@@ -129,7 +90,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     message?: InboxMessage,
   ): Promise<T | undefined> => {
     let committed: EntityManager | undefined;
-    const result = await orm.em.fork().transactional(async (em) => {
+    const result = await fork().transactional(async (em) => {
       if (message !== undefined && !(await recordInInbox(em, message))) return undefined;
       const done = await work(em);
       for (const hook of hooks) await hook.beforeCommit(em);
@@ -141,19 +102,18 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 
   return {
-    read: () => orm.em.fork(),
+    engine,
+    read: fork,
     transaction: transaction as Database['transaction'],
     onTransaction(hook) {
       hooks.add(hook);
       return () => hooks.delete(hook);
     },
-    async migrate() {
-      await orm.em.fork().transactional(async (em) => {
-        // Two migrate jobs at once: the second waits here, then finds nothing left to do.
-        await em.execute('select pg_advisory_xact_lock(720011)');
+    // Two migrate jobs at once: the second waits, then finds nothing left to do.
+    migrate: () =>
+      engine.alone(fork(), async () => {
         await orm.migrator.up();
-      });
-    },
+      }),
     async check() {
       const pending = await orm.migrator.getPending();
       if (pending.length > 0) throw new Error(`${String(pending.length)} migrations are not applied: run "migrate"`);

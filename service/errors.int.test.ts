@@ -13,7 +13,7 @@ import type { Broker } from './nats.ts';
 
 class Tables extends Migration {
   override up(): void {
-    for (const statement of messagingTables) this.addSql(statement);
+    for (const statement of messagingTables.postgresql) this.addSql(statement);
     this.addSql('create table thing (id int primary key)');
     this.addSql('insert into thing values (1), (2)');
   }

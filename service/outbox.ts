@@ -1,11 +1,11 @@
 // The outbox: events are written in the transaction of the change they tell of; the relay (relay.ts) publishes them later.
 import { defineEntity, p } from '@mikro-orm/core';
 import type { InferEntity } from '@mikro-orm/core';
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { v7 as uuid } from 'uuid';
 import { events } from '../schema/events.ts';
 import type { EventData, EventType } from '../schema/events.ts';
 import { cloudEventHeaders } from './cloudevent.ts';
+import type { EntityManager } from './database.ts';
 import { currentTraceparent } from './telemetry.ts';
 
 /** One event on its way to the stream. Kept after publishing, so that a lost stream can be filled again. */
@@ -42,6 +42,8 @@ export const RelayLock = defineEntity({
     stream: p.string().length(40).primary(),
     /** When the stream was made, as the broker says; another value means a new, empty stream. */
     streamCreated: p.string().length(40).strictNullable(),
+    /** Counts the losses of the stream that were found: what was stored before the last one is marked as stored no more. */
+    generation: p.integer(),
   },
 });
 

@@ -1,6 +1,7 @@
 // Publishes outbox rows to a stream: orders side by side, the versions of one order one after the other, and marks what is stored.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StreamName } from '../schema/events.ts';
+import { markStored } from './database-outbox.ts';
 import type { Database } from './database.ts';
 import type { Logger } from './log.ts';
 import { toNatsHeaders } from './nats.ts';
@@ -157,13 +158,4 @@ function createMarks({ database, log, stream }: PublisherOptions): {
     },
     settled: () => writing ?? Promise.resolve(),
   };
-}
-
-async function markStored(database: Database, rows: ReadonlyMap<number, number>): Promise<void> {
-  const values = [...rows].map(() => '(?::bigint, ?::bigint)').join(', ');
-  await database.read().execute(
-    `update outbox o set published_at = ?, stream_seq = v.stream_seq, claimed_by = null, claimed_until = null
-     from (values ${values}) as v (seq, stream_seq) where o.seq = v.seq`,
-    [new Date(), ...[...rows].flat()],
-  );
 }

@@ -1,14 +1,13 @@
 // The relay: publishes what stands in the outbox, in version order for each aggregate, and again whatever a stream has lost.
 import { randomUUID } from 'node:crypto';
 import type { StreamName } from '../schema/events.ts';
-import { forUpdate } from './database.ts';
-import type { Database, EntityManager } from './database.ts';
+import { aggregatesWithEarlierRows, claimRows } from './database-outbox.ts';
+import type { Database } from './database.ts';
 import { InboxEntry } from './inbox.ts';
 import type { Logger } from './log.ts';
 import type { Broker, StreamSettings } from './nats.ts';
-import { OutboxMessage, RelayLock, stagedEvents } from './outbox.ts';
+import { OutboxMessage, stagedEvents } from './outbox.ts';
 import { createPublisher, publishTimeoutMs } from './publisher.ts';
-import type { PendingMessage } from './publisher.ts';
 import { verifyStream } from './stream-recovery.ts';
 import { Counter, Gauge, Histogram } from './telemetry.ts';
 import type { Registry } from './telemetry.ts';
@@ -60,7 +59,7 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
     async beforeCommit(em) {
       const events = stagedEvents(em);
       if (events.length === 0 || !streamVerified || !broker.isConnected()) return;
-      const waiting = await aggregatesWithEarlierRows(em, stream, me, events);
+      const waiting = await aggregatesWithEarlierRows(em, stream, me, changedBefore(events));
       const claimedUntil = new Date(Date.now() + leaseMs);
       for (const event of events)
         if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: me, claimedUntil });
@@ -117,7 +116,7 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
       await verifyStream(options);
       streamVerified = true;
     }
-    const batch = await claim(database, stream, me);
+    const batch = await claimRows(database, { stream, me, leaseMs, limit: batchSize });
     if (batch.length === 0) return 0;
     const failure = await publisher.publish(batch, Date.now() + leaseMs);
     if (failure !== undefined) throw failure;
@@ -143,49 +142,10 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   };
 }
 
-/**
- * Of the aggregates that `events` change, those with earlier rows that are not published and not on their way here. Their rows are
- * locked by this transaction's change, so none can be added until it commits; a first version has none before it.
- */
-async function aggregatesWithEarlierRows(
-  em: EntityManager,
-  stream: StreamName,
-  me: string,
-  events: readonly OutboxMessage[],
-): Promise<ReadonlySet<string>> {
-  const changed = [...new Set(events.filter(({ version }) => version > 1).map(({ aggregateId }) => aggregateId))];
-  if (changed.length === 0) return new Set();
-  const rows = await em.execute<{ aggregate_id: string }[]>(
-    `select distinct aggregate_id from outbox
-     where stream = ? and aggregate_id in (${changed.map(() => '?').join(', ')}) and published_at is null
-       and (claimed_by is null or claimed_by <> ? or claimed_until < ?)`,
-    [stream, ...changed, me, new Date()],
-  );
-  return new Set(rows.map((row) => row.aggregate_id));
-}
-
-/** Takes the oldest unpublished rows that nobody has, nor stand behind rows that somebody has. */
-async function claim(database: Database, stream: StreamName, me: string): Promise<PendingMessage[]> {
-  return database.read().transactional(async (em) => {
-    // Claims need no durability of their own: a lost one only means publishing again, and the broker knows that by its id.
-    await em.execute('set local synchronous_commit = off');
-    await em.findOneOrFail(RelayLock, { stream }, forUpdate);
-    const now = new Date();
-    const rows = await em.execute<{ seq: string }[]>(
-      `select o.seq from outbox o
-       where o.stream = ? and o.published_at is null and (o.claimed_until is null or o.claimed_until < ?)
-         and not exists (select 1 from outbox e where e.aggregate_id = o.aggregate_id and e.stream = o.stream
-                         and e.published_at is null and e.seq < o.seq and e.claimed_until >= ?)
-       order by o.seq limit ${String(batchSize)}`,
-      [stream, now, now],
-    );
-    if (rows.length === 0) return [];
-    const seqs = rows.map((row) => Number(row.seq));
-    const claimedUntil = new Date(now.getTime() + leaseMs);
-    await em.nativeUpdate(OutboxMessage, { seq: { $in: seqs } }, { claimedBy: me, claimedUntil });
-    return em.find(OutboxMessage, { seq: { $in: seqs } }, { orderBy: { seq: 'asc' } });
-  });
-}
+/** The aggregates that had events before these; a first version has none before it. */
+const changedBefore = (events: readonly OutboxMessage[]): string[] => [
+  ...new Set(events.filter(({ version }) => version > 1).map(({ aggregateId }) => aggregateId)),
+];
 
 /** A wait that can be cut short, also by a ring that came before it. */
 function createAlarm(): {

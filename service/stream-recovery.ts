@@ -9,8 +9,9 @@ import type { RelayOptions } from './relay.ts';
 /**
  * Makes sure that the stream exists and still holds what the outbox says was stored. A stream made anew, or one that lost its
  * end, gets the lost part again, in order; consumers know repeats by their inbox.
+ * @returns the stream's generation, in which rows that are stored from now on are marked.
  */
-export async function verifyStream({ database, broker, stream, streamSettings, log }: RelayOptions): Promise<void> {
+export async function verifyStream({ database, broker, stream, streamSettings, log }: RelayOptions): Promise<number> {
   const manager = await (await broker.connection).jetstreamManager({ checkAPI: false });
   const info = await ensureStream(manager, stream, streamSettings);
   const holds = async (seq: number, id: string): Promise<boolean> => {
@@ -23,10 +24,10 @@ export async function verifyStream({ database, broker, stream, streamSettings, l
     }
   };
   // The broker is asked inside the transaction, against our rule: the lock keeps every relay from publishing meanwhile.
-  await database.transaction(async (em) => {
+  return database.transaction(async (em) => {
     await em
       .createQueryBuilder(RelayLock)
-      .insert({ stream, streamCreated: null })
+      .insert({ stream, streamCreated: null, generation: 1 })
       .onConflict('stream')
       .ignore()
       .execute('run');
@@ -47,8 +48,10 @@ export async function verifyStream({ database, broker, stream, streamSettings, l
         { publishedAt: null, streamSeq: null, claimedBy: null, claimedUntil: null },
       );
       log.warn({ stream, lost, intact }, 'the stream has lost messages: publishing them again');
+      known.generation += 1;
     }
     known.streamCreated = created;
+    return known.generation;
   });
 }
 

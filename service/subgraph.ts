@@ -60,8 +60,9 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
   const { name, stream } = definition;
   const config = configureOrExit(definition.readConfig);
   const log = createLog(name, config.LOG_LEVEL);
-  const openOwnDatabase = (): Promise<Database> =>
+  const openOwnDatabase = (forMigration: boolean): Promise<Database> =>
     openDatabase({
+      forMigration,
       url: definition.databaseUrl(config),
       poolSize: config.DATABASE_POOL_SIZE,
       entities: definition.entities,
@@ -69,7 +70,7 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
     });
 
   if (process.argv[2] === 'migrate') {
-    const database = await openOwnDatabase();
+    const database = await openOwnDatabase(true);
     await database.migrate();
     await definition.afterMigrate?.({ database, config });
     await database.close();
@@ -80,7 +81,7 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
   await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (resources) => {
     resources.defer(startTracing(name, config.OTEL_EXPORTER_OTLP_ENDPOINT));
     const metrics = createMetrics(name);
-    const database = await openOwnDatabase();
+    const database = await openOwnDatabase(false);
     resources.defer(() => database.close());
     const broker = connectBroker({ servers: config.NATS_URL, name, log });
     resources.defer(() => broker.close());

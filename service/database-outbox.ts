@@ -1,0 +1,70 @@
+// The SQL over the outbox that an ORM has no words for, correct on every engine: who may publish which rows, and what is published.
+import { forUpdate } from './database.ts';
+import type { Database, EntityManager } from './database.ts';
+import { OutboxMessage, RelayLock } from './outbox.ts';
+
+/**
+ * Of `aggregates`, those with rows that are not published and not on their way here. They are locked by the transaction of `em`, so
+ * none can be added until it commits.
+ */
+export async function aggregatesWithEarlierRows(
+  em: EntityManager,
+  stream: string,
+  me: string,
+  aggregates: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (aggregates.length === 0) return new Set();
+  const rows = await em.execute<{ aggregate_id: string }[]>(
+    `select distinct aggregate_id from outbox
+     where stream = ? and aggregate_id in (${aggregates.map(() => '?').join(', ')}) and published_at is null
+       and (claimed_by is null or claimed_by <> ? or claimed_until < ?)`,
+    [stream, ...aggregates, me, new Date()],
+  );
+  return new Set(rows.map((row) => row.aggregate_id));
+}
+
+/** Takes the oldest unpublished rows that nobody has, nor stand behind rows that somebody has. Relays take turns at it by a row lock. */
+export async function claimRows(
+  database: Database,
+  claim: { readonly stream: string; readonly me: string; readonly leaseMs: number; readonly limit: number },
+): Promise<OutboxMessage[]> {
+  const { stream, me } = claim;
+  return database.read().transactional(async (em) => {
+    // Claims need no durability of their own: a lost one only means publishing again, and the broker knows that by its id.
+    await database.engine.relaxDurability(em);
+    await em.findOneOrFail(RelayLock, { stream }, forUpdate);
+    const now = new Date();
+    const rows = await em.execute<{ seq: string | number }[]>(
+      `select o.seq from outbox o
+       where o.stream = ? and o.published_at is null and (o.claimed_until is null or o.claimed_until < ?)
+         and not exists (select 1 from outbox e where e.aggregate_id = o.aggregate_id and e.stream = o.stream
+                         and e.published_at is null and e.seq < o.seq and e.claimed_until >= ?)
+       order by o.seq limit ${String(claim.limit)}`,
+      [stream, now, now],
+    );
+    if (rows.length === 0) return [];
+    const seqs = rows.map((row) => Number(row.seq));
+    const claimedUntil = new Date(now.getTime() + claim.leaseMs);
+    await em.nativeUpdate(OutboxMessage, { seq: { $in: seqs } }, { claimedBy: me, claimedUntil });
+    return em.find(OutboxMessage, { seq: { $in: seqs } }, { orderBy: { seq: 'asc' } });
+  });
+}
+
+/** Writes down where rows were stored, all in one statement. `rows`: sequence in the stream by sequence in the outbox. */
+export async function markStored(database: Database, rows: ReadonlyMap<number, number>): Promise<void> {
+  const published = new Date();
+  const pairs = [...rows].flat();
+  if (database.engine.name === 'postgresql') {
+    await database.read().execute(
+      `update outbox o set published_at = ?, stream_seq = v.stream_seq, claimed_by = null, claimed_until = null
+       from (values ${[...rows].map(() => '(?::bigint, ?::bigint)').join(', ')}) as v (seq, stream_seq) where o.seq = v.seq`,
+      [published, ...pairs],
+    );
+  } else {
+    await database.read().execute(
+      `update outbox o join (${[...rows].map(() => 'select ? as seq, ? as stream_seq').join(' union all ')}) v on o.seq = v.seq
+       set o.published_at = ?, o.stream_seq = v.stream_seq, o.claimed_by = null, o.claimed_until = null`,
+      [...pairs, published],
+    );
+  }
+}
