@@ -5,7 +5,10 @@ import { integer, readEnv, subgraphEnv } from '../../service/env.ts';
 export const orderEnv = {
   ...subgraphEnv,
   ORDER_PORT: integer(0, 65_535).default(4001).describe('port to listen on'),
-  ORDER_DATABASE_URL: z.string().describe('postgresql://user:password@host:port/database'),
+  ORDER_DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:/, 'must begin with postgresql:')
+    .describe('postgresql://user:password@host:port/database'),
   ORDER_INITIAL_STATUS: z
     .enum(['ORDERED', 'ON_HOLD'], 'must be ORDERED or ON_HOLD')
     .default('ORDERED')

@@ -4,7 +4,7 @@ import { messagingTables } from '../../../service/messaging-tables.ts';
 
 export class Migration20261122000000 extends Migration {
   override up(): void {
-    for (const statement of messagingTables) this.addSql(statement);
+    for (const statement of messagingTables.postgresql) this.addSql(statement);
     this.addSql(`create table menu (
       id uuid primary key,
       name varchar(100) not null,
