@@ -81,6 +81,7 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
   const limits = { ...defaultEngineLimits, ...options.limits };
   const groupDeps = { ...options, ...limits };
   const beginningDeps = { source, metrics, ...limits, inTurn: createTurns(concurrentReplays) };
+  const topicDeps = { source, log, metrics };
   /** By stream, then by subject. */
   const topics = new Map<string, Map<string, Topic>>();
   let closed = false;
@@ -92,7 +93,7 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
     topics.set(stream, ofStream);
     let topic = ofStream.get(subject);
     if (topic === undefined) {
-      topic = new Topic(stream, subject, within, { source, log, metrics });
+      topic = new Topic(stream, subject, within, topicDeps);
       ofStream.set(subject, topic);
       metrics.topics.inc();
     }
@@ -112,7 +113,8 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
     let group = topic.groups.find((one) => one.key === key);
     if (group === undefined) {
       group = new Group(key, topic, definition, groupDeps);
-      topic.groups = [...topic.groups, group];
+      // A literal is exact; a spread leaves room that a hundred thousand topics would never use.
+      topic.groups = topic.groups.length === 0 ? [group] : [...topic.groups, group];
       metrics.groups.inc();
     }
     return group;
@@ -177,15 +179,16 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
       const target = targetOf(operation, variables, sink.viewer, cursors);
       if (!source.isConnected()) throw new CodedError('SERVICE_UNAVAILABLE');
       const topic = useTopic(target);
+      let subscriber: Subscriber;
       try {
         await ready(topic, target);
+        const definition = groupDefinition(operation, target.shape, variables, sink.viewer, target.scope);
+        subscriber = new Subscriber(groupOf(topic, definition), sink, host);
       } catch (error) {
         leaveTopic(topic);
         throw coded(error);
       }
       // From here on the subscriber leaves the topic, and what is published reaches it.
-      const definition = groupDefinition(operation, target.shape, variables, sink.viewer, target.scope);
-      const subscriber = new Subscriber(groupOf(topic, definition), sink, host);
       metrics.subscriptions.inc();
       try {
         const begun = begin(subscriber, target, beginningDeps);

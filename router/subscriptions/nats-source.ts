@@ -18,16 +18,6 @@ interface KnownStream {
   readonly replicated: boolean;
 }
 
-/** One subscription at the broker, and who gets its messages. */
-interface SharedWatch {
-  readonly subscription: Subscription;
-  /** Resolves once the broker knows of it. */
-  readonly known: Promise<void>;
-  /** By subject without wildcard. */
-  readonly exact: Map<string, readonly Listener[]>;
-  readonly wide: Map<Listener, string>;
-}
-
 /** Reads streams of `broker`. Close the watches; the connection stays the caller's. */
 export function createNatsSource(broker: Broker, log: Logger): Source {
   const streams = new Map<string, KnownStream>();
@@ -83,27 +73,6 @@ export function createNatsSource(broker: Broker, log: Logger): Source {
     return messageOf(answer.headers, answer.data, undefined);
   }
 
-  function subscribe(connection: NatsConnection, live: string): SharedWatch {
-    const exact = new Map<string, readonly Listener[]>();
-    const wide = new Map<Listener, string>();
-    const subscription = connection.subscribe(live, {
-      callback(error, message) {
-        if (error !== null) {
-          log.warn({ error, subject: live }, 'a live subscription was refused');
-          return;
-        }
-        const received = readLive(message);
-        if (received === undefined) {
-          log.error({ subject: message.subject }, 'a message is not a republished one');
-          return;
-        }
-        for (const listener of exact.get(received.subject) ?? []) listener.receive(received);
-        for (const [listener, prefix] of wide) if (received.subject.startsWith(prefix)) listener.receive(received);
-      },
-    });
-    return { subscription, known: flushTogether(''), exact, wide };
-  }
-
   return {
     isConnected: () => broker.isConnected(),
 
@@ -120,26 +89,25 @@ export function createNatsSource(broker: Broker, log: Logger): Source {
       const connection = await connected();
       const { liveSubject } = streams.get(stream) ?? (await describeTogether(stream));
       const live = liveSubject(within);
-      const shared = watches.get(live) ?? subscribe(connection, live);
-      watches.set(live, shared);
-      if (isWildcard(subject)) shared.wide.set(listener, subject.slice(0, -1));
-      else shared.exact.set(subject, [...(shared.exact.get(subject) ?? []), listener]);
-      const close = (): void => {
-        shared.wide.delete(listener);
-        const others = shared.exact.get(subject)?.filter((one) => one !== listener) ?? [];
-        if (others.length > 0) shared.exact.set(subject, others);
-        else shared.exact.delete(subject);
-        if (shared.exact.size > 0 || shared.wide.size > 0 || watches.get(live) !== shared) return;
-        watches.delete(live);
-        shared.subscription.unsubscribe();
-      };
+      let shared = watches.get(live);
+      if (shared === undefined) {
+        shared = new SharedWatch(connection, live, () => flushTogether(''), {
+          onFailure: (error) => {
+            log.warn({ error, subject: live }, 'a live subscription was refused');
+            watches.delete(live);
+          },
+          onEmpty: () => watches.delete(live),
+        });
+        watches.set(live, shared);
+      }
+      shared.add(subject, listener);
       try {
         await shared.known;
       } catch (error) {
-        close();
+        shared.remove(subject, listener);
         throw unavailable(error);
       }
-      return { close };
+      return shared;
     },
 
     last: (stream, subject) => read(stream, { last_by_subj: subject }),
@@ -155,6 +123,63 @@ export function createNatsSource(broker: Broker, log: Logger): Source {
       });
     },
   };
+}
+
+/** One subscription at the broker, and all who get its messages. */
+class SharedWatch implements Watch {
+  /** Resolves once the broker knows of it. */
+  readonly known: Promise<void>;
+  readonly #subscription: Subscription;
+  readonly #onEmpty: () => void;
+  /** By subject without wildcard. */
+  readonly #exact = new Map<string, readonly Listener[]>();
+  /** With their subject, up to its wildcard. */
+  readonly #wide = new Map<Listener, string>();
+
+  constructor(
+    connection: NatsConnection,
+    live: string,
+    flush: () => Promise<void>,
+    { onFailure, onEmpty }: { onFailure: (error: Error) => void; onEmpty: () => void },
+  ) {
+    const { promise: refused, reject } = Promise.withResolvers<never>();
+    refused.catch(() => undefined);
+    this.#subscription = connection.subscribe(live, {
+      callback: (error, message) => {
+        if (error !== null) {
+          reject(error);
+          onFailure(error);
+          return;
+        }
+        const received = readLive(message);
+        if (received !== undefined) this.#hand(received);
+      },
+    });
+    this.known = Promise.race([flush(), refused]);
+    this.known.catch(() => undefined);
+    this.#onEmpty = onEmpty;
+  }
+
+  add(subject: string, listener: Listener): void {
+    const others = this.#exact.get(subject);
+    if (isWildcard(subject)) this.#wide.set(listener, subject.slice(0, -1));
+    else this.#exact.set(subject, others === undefined ? [listener] : [...others, listener]);
+  }
+
+  remove(subject: string, listener: Listener): void {
+    this.#wide.delete(listener);
+    const others = this.#exact.get(subject)?.filter((one) => one !== listener) ?? [];
+    if (others.length > 0) this.#exact.set(subject, others);
+    else this.#exact.delete(subject);
+    if (this.#exact.size > 0 || this.#wide.size > 0 || this.#subscription.isClosed()) return;
+    this.#subscription.unsubscribe();
+    this.#onEmpty();
+  }
+
+  #hand(message: StreamMessage): void {
+    for (const listener of this.#exact.get(message.subject) ?? []) listener.receive(message);
+    for (const [listener, prefix] of this.#wide) if (message.subject.startsWith(prefix)) listener.receive(message);
+  }
 }
 
 /** Asks once for all who ask while a question of the same name waits its turn; never answers with what was asked earlier. */

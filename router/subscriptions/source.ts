@@ -31,9 +31,10 @@ export interface Listener {
   receive(message: StreamMessage): void;
 }
 
-/** An open watch. */
+/** An open watch, perhaps shared by several listeners. */
 export interface Watch {
-  close(): void;
+  /** Ends the watch of one listener. */
+  remove(subject: string, listener: Listener): void;
 }
 
 /** Messages of streams: the live ones as they come, and those kept. Every read rejects with CodedError SERVICE_UNAVAILABLE when the broker is away. */

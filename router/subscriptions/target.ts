@@ -79,5 +79,5 @@ export function groupKey({ operation, shape, variables, viewer, cursorScope }: G
   const used = shape.variables.map((name) => variables[name]);
   // The token and not its subject: what a subgraph answers may depend on any claim.
   const parts = [operation.supergraph.id, shape.hash, used, viewer?.token ?? null, cursorScope?.viewer ?? null];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 22);
+  return createHash('sha256').update(JSON.stringify(parts)).digest().toString('base64url', 0, 15);
 }

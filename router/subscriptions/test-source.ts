@@ -48,7 +48,7 @@ export function createTestSource(): TestSource {
       const watch = { subject, listener };
       watches.add(watch);
       await Promise.resolve();
-      return { close: () => watches.delete(watch) };
+      return { remove: () => watches.delete(watch) };
     },
     last: (_stream, subject) => read(() => messages.findLast((message) => matches(subject, message.subject))),
     next: (_stream, subject, from) =>

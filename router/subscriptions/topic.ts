@@ -106,7 +106,7 @@ export class Topic implements Listener {
     if (this.#users > 0) return false;
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#watch?.close();
+    this.#watch?.remove(this.subject, this);
     return true;
   }
 
@@ -178,7 +178,7 @@ export class Topic implements Listener {
   async #start(within: string): Promise<void> {
     const { source } = this.#deps;
     const watch = await source.watch(this.stream, this.subject, within, this);
-    if (this.#closed) return watch.close();
+    if (this.#closed) return watch.remove(this.subject, this);
     this.#watch = watch;
     // Asked behind the watch: what is stored later comes through the watch.
     const [state, last] = await Promise.all([
@@ -222,7 +222,8 @@ export class Topic implements Listener {
     if (repeats) return;
     this.#published += 1;
     const event = this.#eventOf(message, this.#positions.sequence, this.#published);
-    if (!this.wildcard) this.#last = event;
+    // Without the trace: that is of the moment.
+    if (!this.wildcard) this.#last = { ...event, traceparent: undefined };
     if (this.#firstEvent !== undefined) {
       for (const resolve of this.#firstEvent) resolve();
       this.#firstEvent = undefined;
@@ -305,7 +306,8 @@ export class Topic implements Listener {
     const isObject = typeof payload === 'object' && payload !== null && !Array.isArray(payload);
     if (!isObject) this.#deps.log.error({ subject: message.subject, sequence }, 'an event is not a JSON object');
     return {
-      subject: message.subject,
+      // Equal strings, but that of a message keeps all of its headers in memory.
+      subject: this.wildcard ? message.subject : this.subject,
       order,
       sequence,
       identity: this.#identity,
