@@ -104,7 +104,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return {
     engine,
     read: fork,
-    transaction: transaction as Database['transaction'],
+    transaction,
     onTransaction(hook) {
       hooks.add(hook);
       return () => hooks.delete(hook);
@@ -129,6 +129,6 @@ async function recordInInbox(em: EntityManager, { consumer, id }: InboxMessage):
     .insert({ consumer, eventId: id, receivedAt: new Date() })
     .onConflict(['consumer', 'eventId'])
     .ignore()
-    .execute('run');
+    .execute<{ affectedRows: number }>('run');
   return inserted.affectedRows === 1;
 }
