@@ -5,9 +5,8 @@ import type { DataObject } from './data.ts';
 import { errorsOf } from './failures.ts';
 import type { CompiledOperation } from './operation.ts';
 import { inputKeysOf } from './keys.ts';
-import { compilePlan } from './plan.ts';
 import { textOfRejection, toGraphQLError, type Run } from './run.ts';
-import type { Shapes } from './shapes.ts';
+import type { Shaper, Variant } from './variants.ts';
 
 /** One request to one subgraph. */
 export interface SubgraphRequest {
@@ -46,7 +45,12 @@ export function executeOperation<Context>(
   context: Context,
   known: readonly GraphQLError[] = [],
 ): Promise<ExecutionResult> {
-  return execute(operation, newRun(operation, {}, variables, fetch, context), known);
+  try {
+    const variant = operation.variantFor(variables);
+    return execute(operation, variant, newRun(variant, {}, variables, fetch, context), known);
+  } catch (error) {
+    return Promise.resolve(brokenResult(error, known));
+  }
 }
 
 /**
@@ -66,47 +70,48 @@ export function executeEvent<Context>(
 ): Promise<ExecutionResult> {
   try {
     const [payload = null] = Object.values(event);
-    const { answer, step } = compilePlan(operation.supergraph, operation.plan);
-    if (step) return execute(operation, newRun(operation, answer?.(payload) ?? {}, variables, fetch, context), known);
+    const variant = operation.variantFor(variables);
+    const { answer, step } = variant.plan;
+    if (step) {
+      return execute(operation, variant, newRun(variant, answer?.(payload) ?? {}, variables, fetch, context), known);
+    }
     // What the event covers is shaped from the payload as it is, without a copy in between.
     const data = operation.rootField === undefined ? {} : { [operation.rootField]: payload };
-    return Promise.resolve(
-      respond(operation, operation.eventShapes, newRun(operation, data, variables, fetch, context), known),
-    );
+    const run = newRun(variant, data, variables, fetch, context);
+    return Promise.resolve(respond(operation, variant.eventShaper, run, known));
   } catch (error) {
     return Promise.resolve(brokenResult(error, known));
   }
 }
 
-/** Whether answering this query or mutation, or completing an event of this subscription, asks any subgraph. */
-export function needsFetch(operation: CompiledOperation): boolean {
-  return compilePlan(operation.supergraph, operation.plan).step !== undefined;
+/**
+ * Whether answering this query or mutation, or completing an event of this subscription, asks any subgraph. Without
+ * variables: whether it may.
+ */
+export function needsFetch(operation: CompiledOperation, variables?: Readonly<Record<string, unknown>>): boolean {
+  if (!variables && operation.isConditional) return true;
+  return operation.variantFor(variables ?? {}).plan.step !== undefined;
 }
 
 function execute<Context>(
   operation: CompiledOperation,
+  { plan: { step }, shaper }: Variant,
   run: Run<Context>,
   known: readonly GraphQLError[],
 ): Promise<ExecutionResult> {
-  try {
-    const { step } = compilePlan(operation.supergraph, operation.plan);
-    const pending = step && run.catchUp ? runInRounds(run, step, run.catchUp) : step?.(run);
-    if (!pending) return Promise.resolve(respond(operation, operation.shapes, run, known));
-    return pending
-      .then(() => respond(operation, operation.shapes, run, known))
-      .catch((error: unknown) => brokenResult(error, known));
-  } catch (error) {
-    return Promise.resolve(brokenResult(error, known));
-  }
+  const pending = step && run.catchUp ? runInRounds(run, step, run.catchUp) : step?.(run);
+  if (!pending) return Promise.resolve(respond(operation, shaper, run, known));
+  return pending
+    .then(() => respond(operation, shaper, run, known))
+    .catch((error: unknown) => brokenResult(error, known));
 }
 
 function respond<Context>(
   { supergraph }: CompiledOperation,
-  shapes: Shapes,
+  shaper: Shaper,
   run: Run<Context>,
   known: readonly GraphQLError[],
 ): ExecutionResult {
-  const shaper = shapes.for(run.variables);
   if (run.errors.length === 0 && run.failures.length === 0) {
     const data = shaper.quickly(run.data);
     if (data) return known.length > 0 ? { errors: known, data } : { data };
@@ -122,12 +127,12 @@ function brokenResult(error: unknown, known: readonly GraphQLError[]): Execution
 }
 
 function newRun<Context>(
-  { supergraph, plan }: CompiledOperation,
+  { plan }: Variant,
   data: DataObject,
   variables: Readonly<Record<string, unknown>>,
   fetch: SubgraphFetch<Context>,
   context: Context,
 ): Run<Context> {
-  const catchUp = compilePlan(supergraph, plan).isMisordered ? newCatchUp() : undefined;
+  const catchUp = plan.isMisordered ? newCatchUp() : undefined;
   return { data, variables, fetch, context, errors: [], failures: [], catchUp, isHalted: false };
 }

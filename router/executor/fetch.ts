@@ -4,9 +4,10 @@ import { noteAsked, notAsked } from './catch-up.ts';
 import { copy, isDataObject, merge, type DataObject } from './data.ts';
 import type { SubgraphRequest, SubgraphResponse } from './execute.ts';
 import { recordErrors } from './failures.ts';
+import { contextQueries, readContext } from './context.ts';
 import { collect, locate, type CompiledPath } from './path.ts';
 import { compileRepresentation, representationKey, type RepresentationBuilder } from './representation.ts';
-import { applyRewrites, readContext } from './rewrite.ts';
+import { applyRewrites } from './rewrite.ts';
 import { textOfBadAnswer, textOfRejection, type ErrorText, type FetchInfo, type Run, type Step } from './run.ts';
 import { keysOfFetch } from './selection-keys.ts';
 import type { TypeIndex } from './types.ts';
@@ -17,6 +18,8 @@ export interface FetchPlace {
   readonly types: TypeIndex;
   /** Whether other fetches of the plan write below the objects of this one: then no two objects may share a part. */
   readonly isWrittenBelow: boolean;
+  /** Whether any other fetch of the plan brings a key to objects of a type at the end of the path. */
+  readonly isBrought: (key: string, typename: string) => boolean;
   /** The keys of a mutation's root fields that must not be null; without one of them the mutation has no result. */
   readonly nonNullKeys: readonly string[];
 }
@@ -25,6 +28,7 @@ interface CompiledFetch extends FetchInfo {
   readonly node: FetchNode;
   readonly place: FetchPlace;
   readonly variableNames: readonly string[];
+  readonly queryWith: (contextVariables: DataObject) => string | undefined;
 }
 
 /** The objects that one request is about, and what is sent for them. */
@@ -45,9 +49,10 @@ export function compileFetch(node: FetchNode, place: FetchPlace): Step {
     keys: keysOfFetch(node),
     aliases: aliasesOf(node),
     variableNames: node.variableUsages ?? [],
+    queryWith: contextQueries(node),
   };
   if (!node.requires) return (run) => fetchRoot(run, fetch);
-  const build = compileRepresentation(node.requires, place.types);
+  const build = compileRepresentation(node.requires, { ...place, subgraph: node.serviceName });
   if (node.contextRewrites) return (run) => fetchWithContext(run, fetch, build);
   return (run) => {
     const batch = batchOf(run, fetch, build, collect(run.data, fetch.path));
@@ -61,7 +66,7 @@ function fetchRoot<Context>(run: Run<Context>, fetch: CompiledFetch): Promise<vo
   const objects = catchUp ? notAsked(catchUp, fetch, places) : places;
   if (objects.length === 0) return undefined;
   if (catchUp) noteAsked(catchUp, fetch, objects);
-  return ask(run, fetch, variablesOf(run, fetch), objects, (response) => {
+  return ask(run, fetch, fetch.node.operation, variablesOf(run, fetch), objects, (response) => {
     const { data } = response;
     if (data) {
       if (fetch.node.outputRewrites) applyRewrites(fetch.node.outputRewrites, data, fetch.place.types);
@@ -80,10 +85,11 @@ function fetchEntities<Context>(
   fetch: CompiledFetch,
   batch: Batch,
   contextVariables: DataObject,
+  query = fetch.node.operation,
 ): Promise<void> {
   const { representations, objects, indexes } = batch;
   const variables = { ...variablesOf(run, fetch), ...contextVariables, representations };
-  return ask(run, fetch, variables, objects, (response) => {
+  return ask(run, fetch, query, variables, objects, (response) => {
     const entities = response.data?.['_entities'];
     const isWhole = Array.isArray(entities) && entities.length === representations.length;
     if (isWhole) mergeEntities(fetch, batch, entities);
@@ -130,8 +136,9 @@ function fetchWithContext<Context>(
     else groups.set(key, { variables, objects: [place.object] });
   }
   const requests = [...groups.values()].flatMap(({ variables, objects }) => {
-    const batch = batchOf(run, fetch, build, objects);
-    return batch ? [fetchEntities(run, fetch, batch, variables)] : [];
+    const query = fetch.queryWith(variables);
+    const batch = query === undefined ? undefined : batchOf(run, fetch, build, objects);
+    return batch ? [fetchEntities(run, fetch, batch, variables, query)] : [];
   });
   return requests.length > 1 ? Promise.all(requests).then(() => undefined) : requests[0];
 }
@@ -185,6 +192,7 @@ function batchOf<Context>(
 function ask<Context>(
   run: Run<Context>,
   fetch: CompiledFetch,
+  query: string,
   variables: Readonly<Record<string, unknown>>,
   objects: readonly DataObject[],
   take: (response: SubgraphResponse) => void,
@@ -192,7 +200,7 @@ function ask<Context>(
   const { node } = fetch;
   const request: SubgraphRequest = {
     subgraph: node.serviceName,
-    query: node.operation,
+    query,
     operationName: node.operationName,
     variables,
     kind: node.operationKind === 'mutation' ? 'mutation' : 'query',

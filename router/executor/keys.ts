@@ -1,10 +1,13 @@
 // The document as the planner gets it. The planner asks for keys and required fields under their own names and drops a
-// client's alias of the same name, and it cannot plan introspection: so such aliases get another key, and introspection goes.
-import { Kind, parse, visit } from 'graphql';
+// client's alias of the same name; under different parents it takes fields of one name for the same, whatever their
+// arguments; and it cannot plan introspection. So such fields get other keys, and introspection and conditions go.
+import { Kind, parse, print, visit } from 'graphql';
 import type { DocumentNode, FieldNode, SelectionSetNode } from 'graphql';
 import type { Supergraph } from '../supergraph.ts';
+import { isCondition, isIncluded } from './conditions.ts';
 
-const prefix = 'client__';
+/** The key under which a field of a client's document stands in the tree of data. */
+export type DataKeys = (field: FieldNode) => string;
 
 /** The names of all fields that stand in a key, a `requires` or a context selection of a supergraph. */
 export interface InputKeys {
@@ -15,36 +18,64 @@ export interface InputKeys {
 
 const inputKeys = new WeakMap<Supergraph, InputKeys>();
 
-/** The key under which a field of the client's document stands in the tree of data. */
-export function dataKeyOf(field: FieldNode, supergraph: Supergraph): string {
-  const name = field.name.value;
-  const key = field.alias?.value ?? name;
+/** What our own keys begin with: `client__`, or `client_<number>__` for one of several fields of the same name. */
+const ownKey = /^client(_\d+)?__/;
+
+/** The keys for a document. */
+export function dataKeysFor(document: DocumentNode, supergraph: Supergraph): DataKeys {
   const { all, withArguments } = inputKeysOf(supergraph);
-  const isSame = key === name && !field.arguments?.length && !withArguments.has(name);
-  const isTaken = !isSame && (all.has(key) || key.startsWith(prefix) || /__alias_\d+$/.test(key));
-  return isTaken ? prefix + key : key;
+  const signatures = new Map<string, string[]>();
+  visit(document, {
+    Field(field) {
+      const key = field.alias?.value ?? field.name.value;
+      const known = signatures.get(key) ?? [];
+      signatures.set(key, known);
+      const signature = signatureOf(field);
+      if (!known.includes(signature)) known.push(signature);
+    },
+  });
+  return (field) => {
+    const key = field.alias?.value ?? field.name.value;
+    const signature = signatureOf(field);
+    if (signature === key && !withArguments.has(key)) return key;
+    const same = signatures.get(key) ?? [];
+    if (same.length > 1) return `client_${same.indexOf(signature)}__${key}`;
+    return all.has(key) || ownKey.test(key) || /__alias_\d+$/.test(key) ? `client__${key}` : key;
+  };
 }
 
 /** The client's name of a key of the tree. */
 export function clientKeyOf(dataKey: string): string {
-  return dataKey.startsWith(prefix) ? dataKey.slice(prefix.length) : dataKey;
+  return dataKey.replace(ownKey, '');
 }
 
-/** The document to plan. The same object when nothing has to change. */
-export function documentToPlan(document: DocumentNode, supergraph: Supergraph): DocumentNode {
+function signatureOf({ name, arguments: given }: FieldNode): string {
+  if (!given?.length) return name.value;
+  return `${name.value}(${given.map(print).sort().join()})`;
+}
+
+/** The document to plan: with other keys, without introspection, and with conditions decided as the variables say. */
+export function documentToPlan(
+  document: DocumentNode,
+  keyOf: DataKeys,
+  variables: Readonly<Record<string, unknown>>,
+): DocumentNode {
   return visit(document, {
     Field(field) {
       const key = field.alias?.value ?? field.name.value;
-      const dataKey = dataKeyOf(field, supergraph);
+      const dataKey = keyOf(field);
       return dataKey === key ? undefined : { ...field, alias: { kind: Kind.NAME, value: dataKey } };
     },
-    SelectionSet: {
-      leave(node): SelectionSetNode | undefined {
-        const selections = node.selections.filter((one) => one.kind !== Kind.FIELD || !isIntrospection(one));
-        if (selections.length === node.selections.length) return undefined;
-        const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
-        return { ...node, selections: selections.length > 0 ? selections : [typename] };
-      },
+    SelectionSet(node): SelectionSetNode {
+      const selections = node.selections
+        .filter((one) => isIncluded(one, variables) && (one.kind !== Kind.FIELD || !isIntrospection(one)))
+        .map((one) =>
+          one.directives?.some(isCondition)
+            ? { ...one, directives: one.directives.filter((directive) => !isCondition(directive)) }
+            : one,
+        );
+      const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
+      return { ...node, selections: selections.length > 0 ? selections : [typename] };
     },
   });
 }

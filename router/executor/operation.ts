@@ -1,15 +1,11 @@
-// Turns a valid document into something that can be executed many times: the official planner's plan, compiled, and the
-// compiled shape of the response.
-import { operationFromDocument } from '@apollo/federation-internals';
-import type { QueryPlan } from '@apollo/query-planner';
-import { getOperationAST, GraphQLError, Kind } from 'graphql';
+// Turns a valid document into something that can be executed many times.
+import { getOperationAST, Kind } from 'graphql';
 import type { DocumentNode, OperationDefinitionNode } from 'graphql';
 import { CodedError } from '../../service/errors.ts';
 import type { Supergraph } from '../supergraph.ts';
-import { dataKeyOf, documentToPlan } from './keys.ts';
-import { compilePlan } from './plan.ts';
-import { createShapes, type Shapes } from './shapes.ts';
+import { conditionVariablesOf } from './conditions.ts';
 import type { Selectable } from './shape.ts';
+import { createVariants, selectableOf, type FindVariant } from './variants.ts';
 
 /** An operation of one supergraph, ready to be executed any number of times: keep it in a cache. */
 export interface CompiledOperation {
@@ -18,17 +14,17 @@ export interface CompiledOperation {
   readonly operation: OperationDefinitionNode;
   readonly kind: 'query' | 'mutation' | 'subscription';
   readonly name: string | undefined;
-  readonly plan: QueryPlan;
-  /** How the tree that the fetches fill becomes the response. */
-  readonly shapes: Shapes;
-  /** The same for the plain payload of an event: its keys are field names. */
-  readonly eventShapes: Shapes;
+  /** Plan and shape, as the variables decide @skip and @include. */
+  readonly variantFor: FindVariant;
+  /** Whether variables decide what is asked. */
+  readonly isConditional: boolean;
   /** The field of a subscription. */
   readonly rootField: string | undefined;
 }
 
 /**
- * Plans and compiles one operation of a document that has passed validation against `supergraph.schema`.
+ * Plans and compiles one operation of a document that has passed validation against `supergraph.schema`. What depends on
+ * the variables of @skip and @include is planned when they are known.
  * @throws GraphQLError OPERATION_RESOLUTION_FAILURE when the document has no such operation; INTERNAL_SERVER_ERROR when
  * the planner cannot plan it.
  */
@@ -60,45 +56,17 @@ function compile(
 ): CompiledOperation {
   const operation = getOperationAST(document, operationName);
   if (!operation) throw new CodedError('OPERATION_RESOLUTION_FAILURE');
-  const plan: QueryPlan = permitted ? planOf(supergraph, permitted, operation) : { kind: 'QueryPlan' };
-  const whole = selectableOf(document, operation);
-  const left = permitted === document ? whole : permitted && selectableOf(permitted, operation);
-  const source = { supergraph, document, operation };
+  const kind = operation.operation;
   return {
     supergraph,
     document,
     operation,
-    kind: operation.operation,
+    kind,
     name: operation.name?.value,
-    plan,
-    shapes: createShapes(source, whole, left, (field) => dataKeyOf(field, supergraph)),
-    eventShapes: createShapes(source, whole, left, (field) => field.name.value),
-    rootField: operation.operation === 'subscription' ? rootFieldOf(whole) : undefined,
+    variantFor: createVariants({ supergraph, document, operation, permitted }),
+    isConditional: conditionVariablesOf(selectableOf(document, operation)).length > 0,
+    rootField: kind === 'subscription' ? rootFieldOf(selectableOf(document, operation)) : undefined,
   };
-}
-
-function planOf(supergraph: Supergraph, document: DocumentNode, { name }: OperationDefinitionNode): QueryPlan {
-  try {
-    const plan = supergraph.planner.buildQueryPlan(
-      operationFromDocument(supergraph.apiSchema, documentToPlan(document, supergraph), {
-        ...(name ? { operationName: name.value } : {}),
-        validate: false,
-      }),
-    );
-    compilePlan(supergraph, plan);
-    return plan;
-  } catch (error) {
-    if (error instanceof GraphQLError) throw error;
-    throw new CodedError('INTERNAL_SERVER_ERROR', undefined, {}, error);
-  }
-}
-
-function selectableOf(document: DocumentNode, { name }: OperationDefinitionNode): Selectable {
-  const fragments = new Map(
-    document.definitions.flatMap((one) => (one.kind === Kind.FRAGMENT_DEFINITION ? [[one.name.value, one]] : [])),
-  );
-  const operation = getOperationAST(document, name?.value);
-  return { selectionSet: operation?.selectionSet ?? { kind: Kind.SELECTION_SET, selections: [] }, fragments };
 }
 
 function rootFieldOf({ selectionSet, fragments }: Selectable): string | undefined {

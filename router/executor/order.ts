@@ -1,9 +1,10 @@
-// Finds plans that put a fetch before the one that brings what it requires. The planner (2.14.4) makes such plans when one
+// What each fetch of a plan brings, and whether some fetch is put before the one that brings what it requires. The planner (2.14.4) makes such plans when one
 // `@requires` leads to another; they are executed in rounds (see `catch-up.ts`). All others need no such care.
 import type { FetchNode, PlanNode, QueryPlanSelectionNode, ResponsePath } from '@apollo/query-planner';
 import { Kind, parse } from 'graphql';
 import type { DocumentNode, SelectionSetNode } from 'graphql';
 import { compilePath, type CompiledPath } from './path.ts';
+import type { TypeIndex } from './types.ts';
 
 /** A fetch with its place in the plan. */
 export interface PlacedFetch {
@@ -39,24 +40,37 @@ export function fetchesIn(node: PlanNode, path: ResponsePath = [], position: rea
   }
 }
 
-/** Whether some fetch comes before all those that bring a field which it requires. */
-export function isMisordered(fetches: readonly PlacedFetch[]): boolean {
-  if (fetches.length < 3) return false;
+/** What the fetches of a plan bring. */
+export interface Bringers {
+  /** The fetches that bring a field, given by the keys that lead to it, to objects of a type. */
+  readonly of: (wanted: readonly string[], typename: string | undefined) => readonly PlacedFetch[];
+}
+
+/** Reads the texts of fetches, each once and only when it is asked for. */
+export function bringersIn(fetches: readonly PlacedFetch[], types: TypeIndex): Bringers {
   const documents = new Map<PlacedFetch, DocumentNode>();
-  const doesBring = (fetch: PlacedFetch, wanted: readonly string[]): boolean => {
-    const document = documents.get(fetch) ?? parse(fetch.node.operation, { noLocation: true });
-    documents.set(fetch, document);
-    const place = fieldsOf(fetch.path);
-    if (place.some((key, at) => key !== wanted[at])) return false;
-    return brings(document, fetch.node, wanted.slice(place.length));
+  return {
+    of: (wanted, typename) =>
+      fetches.filter((fetch) => {
+        const place = fieldsOf(fetch.path);
+        if (place.some((key, at) => key !== wanted[at])) return false;
+        const document = documents.get(fetch) ?? parse(fetch.node.operation, { noLocation: true });
+        documents.set(fetch, document);
+        const applies = (condition: string): boolean => typename === undefined || types.applies(condition, typename);
+        return brings(document, fetch.node, wanted.slice(place.length), applies);
+      }),
   };
+}
+
+/** Whether some fetch comes before all those that bring a field which it requires. */
+export function isMisordered(fetches: readonly PlacedFetch[], bringers: Bringers): boolean {
+  if (fetches.length < 3) return false;
   return fetches.some((fetch) => {
     const required = requiredPaths(fetch.node.requires ?? []).filter((path) => path.at(-1) !== '__typename');
     const place = fieldsOf(fetch.path);
-    const others = fetches.filter((other) => other !== fetch);
     return required.some((path) => {
-      const bringers = others.filter((other) => doesBring(other, [...place, ...path]));
-      return bringers.length > 0 && !bringers.some((other) => isBefore(other, fetch));
+      const others = bringers.of([...place, ...path], undefined).filter((other) => other !== fetch);
+      return others.length > 0 && !others.some((other) => isBefore(other, fetch));
     });
   });
 }
@@ -75,15 +89,23 @@ function requiredPaths(nodes: readonly QueryPlanSelectionNode[]): string[][] {
   });
 }
 
-const fieldsOf = (path: CompiledPath): string[] => path.flatMap((step) => (step.kind === 'field' ? [step.key] : []));
+/** The keys of a path. */
+export const fieldsOf = (path: CompiledPath): string[] =>
+  path.flatMap((step) => (step.kind === 'field' ? [step.key] : []));
 
-function brings({ definitions }: DocumentNode, node: FetchNode, wanted: readonly string[]): boolean {
+function brings(
+  { definitions }: DocumentNode,
+  node: FetchNode,
+  wanted: readonly string[],
+  applies: (condition: string) => boolean,
+): boolean {
   const renames = new Map(
     (node.outputRewrites ?? []).map((one) => [
       one.path.at(-1),
       one.kind === 'KeyRenamer' ? one.renameKeyTo : undefined,
     ]),
   );
+  const path = node.requires ? ['_entities', ...wanted] : wanted;
   const has = (set: SelectionSetNode | undefined, at: number): boolean => {
     if (at === path.length) return true;
     return (set?.selections ?? []).some((selection) => {
@@ -91,13 +113,17 @@ function brings({ definitions }: DocumentNode, node: FetchNode, wanted: readonly
         const key = selection.alias?.value ?? selection.name.value;
         return (renames.get(key) ?? key) === path[at] && has(selection.selectionSet, at + 1);
       }
-      if (selection.kind === Kind.INLINE_FRAGMENT) return has(selection.selectionSet, at);
-      const spread = selection.name.value;
-      return definitions.some(
-        (one) => one.kind === Kind.FRAGMENT_DEFINITION && one.name.value === spread && has(one.selectionSet, at),
-      );
+      const spread = selection.kind === Kind.FRAGMENT_SPREAD ? selection.name.value : undefined;
+      const fragment =
+        selection.kind === Kind.INLINE_FRAGMENT
+          ? selection
+          : definitions.find((one) => one.kind === Kind.FRAGMENT_DEFINITION && one.name.value === spread);
+      if (!fragment || !('selectionSet' in fragment)) return false;
+      const condition = 'typeCondition' in fragment ? fragment.typeCondition?.name.value : undefined;
+      // The type is that of the object that has the field; what stands above it may be of any.
+      if (condition !== undefined && at === path.length - 1 && !applies(condition)) return false;
+      return has(fragment.selectionSet, at);
     });
   };
-  const path = node.requires ? ['_entities', ...wanted] : wanted;
   return definitions.some((one) => one.kind === Kind.OPERATION_DEFINITION && has(one.selectionSet, 0));
 }

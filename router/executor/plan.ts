@@ -3,11 +3,11 @@ import type { PlanNode, QueryPlan, ResponsePath } from '@apollo/query-planner';
 import type { Supergraph } from '../supergraph.ts';
 import { compileEventAnswer, type EventAnswer } from './event.ts';
 import { compileFetch } from './fetch.ts';
-import { fetchesIn, isMisordered, type PlacedFetch } from './order.ts';
+import { bringersIn, fetchesIn, fieldsOf, isMisordered, type Bringers, type PlacedFetch } from './order.ts';
 import { compilePath, startsWith } from './path.ts';
 import type { Run, Step } from './run.ts';
 import { nonNullKeysOf } from './selection-keys.ts';
-import { typeIndexOf } from './types.ts';
+import { typeIndexOf, type TypeIndex } from './types.ts';
 
 /** A plan ready to be run. Of a subscription it is what follows the event. */
 export interface CompiledPlan {
@@ -19,55 +19,56 @@ export interface CompiledPlan {
   readonly answer: EventAnswer | undefined;
 }
 
-const compiled = new WeakMap<QueryPlan, CompiledPlan>();
-
 /**
- * Compiles a plan, once.
+ * Compiles a plan.
  * @throws Error when it defers: such plans are not executed yet.
  */
 export function compilePlan(supergraph: Supergraph, plan: QueryPlan): CompiledPlan {
-  let result = compiled.get(plan);
-  if (!result) {
-    const { node } = plan;
-    const subscription = node?.kind === 'Subscription' ? node : undefined;
-    const rest = subscription ? subscription.rest : (node as PlanNode | undefined);
-    const fetches = rest ? fetchesIn(rest) : [];
-    result = {
-      answer: subscription && compileEventAnswer(subscription.primary, supergraph),
-      isMisordered: isMisordered(fetches),
-      step: rest && compileNode(rest, [], supergraph, fetches),
-    };
-    compiled.set(plan, result);
-  }
-  return result;
+  const { node } = plan;
+  const subscription = node?.kind === 'Subscription' ? node : undefined;
+  const rest = subscription ? subscription.rest : (node as PlanNode | undefined);
+  const types = typeIndexOf(supergraph);
+  const fetches = rest ? fetchesIn(rest) : [];
+  const first = subscription ? fetchesIn(subscription.primary) : [];
+  const bringers = bringersIn([...first, ...fetches], types);
+  return {
+    answer: subscription && compileEventAnswer(subscription.primary, supergraph),
+    isMisordered: isMisordered(fetches, bringers),
+    step: rest && compileNode(rest, [], { supergraph, types, fetches, bringers }),
+  };
 }
 
-function compileNode(
-  node: PlanNode,
-  path: ResponsePath,
-  supergraph: Supergraph,
-  fetches: readonly PlacedFetch[],
-): Step | undefined {
+interface PlanFacts {
+  readonly supergraph: Supergraph;
+  readonly types: TypeIndex;
+  readonly fetches: readonly PlacedFetch[];
+  readonly bringers: Bringers;
+}
+
+function compileNode(node: PlanNode, path: ResponsePath, facts: PlanFacts): Step | undefined {
   switch (node.kind) {
     case 'Fetch': {
+      const { supergraph, types, fetches, bringers } = facts;
       const compiledPath = compilePath(path);
+      const keys = fieldsOf(compiledPath);
       return compileFetch(node, {
         path: compiledPath,
-        types: typeIndexOf(supergraph),
+        types,
         isWrittenBelow: fetches.some((other) => other.node !== node && startsWith(other.path, compiledPath)),
+        isBrought: (key, typename) => bringers.of([...keys, key], typename).some((other) => other.node !== node),
         nonNullKeys: node.operationKind === 'mutation' ? nonNullKeysOf(node, supergraph.schema) : [],
       });
     }
     case 'Flatten':
-      return compileNode(node.node, [...path, ...node.path], supergraph, fetches);
+      return compileNode(node.node, [...path, ...node.path], facts);
     case 'Sequence':
-      return inSequence(compileAll(node.nodes, path, supergraph, fetches));
+      return inSequence(compileAll(node.nodes, path, facts));
     case 'Parallel':
-      return inParallel(compileAll(node.nodes, path, supergraph, fetches));
+      return inParallel(compileAll(node.nodes, path, facts));
     case 'Condition': {
       const { condition } = node;
-      const whenTrue = node.ifClause && compileNode(node.ifClause, path, supergraph, fetches);
-      const whenFalse = node.elseClause && compileNode(node.elseClause, path, supergraph, fetches);
+      const whenTrue = node.ifClause && compileNode(node.ifClause, path, facts);
+      const whenFalse = node.elseClause && compileNode(node.elseClause, path, facts);
       return (run) => (run.variables[condition] === true ? whenTrue?.(run) : whenFalse?.(run));
     }
     case 'Defer':
@@ -75,13 +76,8 @@ function compileNode(
   }
 }
 
-function compileAll(
-  nodes: readonly PlanNode[],
-  path: ResponsePath,
-  supergraph: Supergraph,
-  fetches: readonly PlacedFetch[],
-): Step[] {
-  return nodes.flatMap((node) => compileNode(node, path, supergraph, fetches) ?? []);
+function compileAll(nodes: readonly PlanNode[], path: ResponsePath, facts: PlanFacts): Step[] {
+  return nodes.flatMap((node) => compileNode(node, path, facts) ?? []);
 }
 
 function inSequence(steps: readonly Step[]): Step {

@@ -1,5 +1,7 @@
 // Makes the representations that an entity fetch sends: what its `requires` names, taken from objects of the tree.
 import type { QueryPlanSelectionNode } from '@apollo/query-planner';
+import { Kind } from 'graphql';
+import type { SelectionSetNode } from 'graphql';
 import { isDataObject, read, write, type DataObject } from './data.ts';
 import type { TypeIndex } from './types.ts';
 
@@ -14,69 +16,135 @@ interface Field {
   readonly selection: Selection | undefined;
 }
 
-/** What applies to one type: a group is taken whole or not at all. The first has the fields outside fragments. */
-type Groups = ReadonlyArray<readonly Field[]>;
+/** Fields that are taken all or none. */
+interface Group {
+  readonly fields: readonly Field[];
+  /** Whether a subgraph can tell the object by these fields. */
+  readonly hasKey: boolean;
+}
 
 interface Selection {
   readonly nodes: readonly QueryPlanSelectionNode[];
-  readonly byType: Map<string, Groups>;
+  /** What applies to a type. The first group has the fields outside fragments, which must be there. */
+  readonly byType: Map<string, readonly Group[]>;
+}
+
+/** What decides a representation besides the `requires`. */
+export interface RepresentationFacts {
+  readonly types: TypeIndex;
+  /** Who is asked. */
+  readonly subgraph: string;
+  /** Whether any other fetch brings a key to objects of a type: the planner requires some of all types that it needs of one. */
+  readonly isBrought: (key: string, typename: string) => boolean;
 }
 
 /** Compiles the `requires` of a fetch. Each type that comes by is worked out once. */
 export function compileRepresentation(
   requires: readonly QueryPlanSelectionNode[],
-  types: TypeIndex,
+  facts: RepresentationFacts,
 ): RepresentationBuilder {
   const root: Selection = { nodes: requires, byType: new Map() };
   return (entity, isPartOk) => {
-    const representation = select(entity, root, types, isPartOk);
-    if (!representation) return null;
-    if (typeof representation['__typename'] === 'string') return representation;
-    // Either nothing applied to the object, or only a part that is incomplete.
     const typename = entity['__typename'];
-    return (root.byType.get(typeof typename === 'string' ? typename : '')?.length ?? 0) > 1 ? null : undefined;
+    if (typeof typename !== 'string') return undefined;
+    const groups = groupsOf(root, typename, facts, true);
+    // Without a key in all that it would be sent, the fetch is for objects of other types (the planner asks for what
+    // one type requires on the whole interface).
+    if (!groups.some(({ hasKey }) => hasKey)) return undefined;
+    let result: DataObject | undefined;
+    let hasKey = false;
+    for (const group of groups) {
+      const part = take(entity, group.fields, facts);
+      if (part === undefined) {
+        if (!isPartOk) return null;
+        continue;
+      }
+      hasKey ||= group.hasKey;
+      result = result === undefined ? part : unite(result, part);
+    }
+    return hasKey && result ? result : null;
   };
 }
 
-function select(source: DataObject, selection: Selection, types: TypeIndex, isPartOk: boolean): DataObject | undefined {
-  const typename = source['__typename'];
-  const name = typeof typename === 'string' ? typename : '';
-  let groups = selection.byType.get(name);
+function groupsOf(
+  selection: Selection,
+  typename: string,
+  facts: RepresentationFacts,
+  isEntity: boolean,
+): readonly Group[] {
+  let groups = selection.byType.get(typename);
   if (!groups) {
-    groups = groupsFor(selection.nodes, name, types);
-    selection.byType.set(name, groups);
+    groups = compileGroups(selection.nodes, typename, facts, isEntity);
+    selection.byType.set(typename, groups);
   }
-  let result: DataObject | undefined;
-  for (let at = 0; at < groups.length; at++) {
-    const part = take(source, groups[at] as readonly Field[], types, isPartOk);
-    if (part !== undefined) result = result === undefined ? part : unite(result, part);
-    else if (at === 0 || !isPartOk) return undefined;
+  return groups;
+}
+
+function compileGroups(
+  nodes: readonly QueryPlanSelectionNode[],
+  typename: string,
+  facts: RepresentationFacts,
+  isEntity: boolean,
+): Group[] {
+  const { types, subgraph, isBrought } = facts;
+  const own: Field[] = [];
+  const groups: Group[] = [];
+  const isWanted = (key: string): boolean => !isEntity || key === '__typename' || isBrought(key, typename);
+  const ownNodes = nodes.filter((node) => node.kind === 'Field' && isWanted(node.alias ?? node.name));
+  for (const node of nodes) {
+    if (node.kind === 'Field') {
+      if (!isWanted(node.alias ?? node.name)) continue;
+      const selection = node.selections ? { nodes: node.selections, byType: new Map<string, Group[]>() } : undefined;
+      own.push({ key: node.alias ?? node.name, selection });
+    } else if (node.typeCondition !== undefined && types.applies(node.typeCondition, typename)) {
+      groups.push(...compileGroups(node.selections, typename, facts, isEntity));
+    }
+  }
+  if (own.length === 0) return groups;
+  const keys = types.keysOf(subgraph, typename);
+  return [{ fields: own, hasKey: keys.length === 0 || keys.some((key) => covers(ownNodes, key)) }, ...groups];
+}
+
+/** Whether what is selected has all fields of a key. */
+function covers(nodes: readonly QueryPlanSelectionNode[], key: SelectionSetNode): boolean {
+  return key.selections.every((wanted) => {
+    if (wanted.kind !== Kind.FIELD) return true;
+    const field = nodes.find((node) => node.kind === 'Field' && (node.alias ?? node.name) === wanted.name.value);
+    if (field?.kind !== 'Field') return false;
+    return !wanted.selectionSet || covers(field.selections ?? [], wanted.selectionSet);
+  });
+}
+
+/** What is selected of an object below an entity; undefined when a field is missing. */
+function select(source: DataObject, selection: Selection, facts: RepresentationFacts): DataObject | undefined {
+  const typename = source['__typename'];
+  const groups = groupsOf(selection, typeof typename === 'string' ? typename : '', facts, false);
+  let result: DataObject = {};
+  for (const [at, group] of groups.entries()) {
+    const part = take(source, group.fields, facts);
+    if (part === undefined) return undefined;
+    result = at === 0 ? part : unite(result, part);
   }
   return result;
 }
 
-function take(
-  source: DataObject,
-  group: readonly Field[],
-  types: TypeIndex,
-  isPartOk: boolean,
-): DataObject | undefined {
+function take(source: DataObject, fields: readonly Field[], facts: RepresentationFacts): DataObject | undefined {
   const part: DataObject = {};
-  for (const { key, selection } of group) {
+  for (const { key, selection } of fields) {
     const value = read(source, key);
-    const taken = selection ? takeValue(value, selection, types, isPartOk) : value;
+    const taken = selection ? takeValue(value, selection, facts) : value;
     if (taken === undefined) return undefined;
     write(part, key, taken);
   }
   return part;
 }
 
-function takeValue(value: unknown, selection: Selection, types: TypeIndex, isPartOk: boolean): unknown {
+function takeValue(value: unknown, selection: Selection, facts: RepresentationFacts): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (!Array.isArray(value)) return select(value as DataObject, selection, types, isPartOk);
+  if (!Array.isArray(value)) return select(value as DataObject, selection, facts);
   const items: unknown[] = [];
   for (const item of value as unknown[]) {
-    const taken = takeValue(item, selection, types, isPartOk);
+    const taken = takeValue(item, selection, facts);
     if (taken === undefined) return undefined;
     items.push(taken);
   }
@@ -96,20 +164,6 @@ function uniteValues(before: unknown, after: unknown): unknown {
     return before.map((item: unknown, index) => uniteValues(item, after[index] as unknown));
   }
   return isDataObject(before) && isDataObject(after) ? unite(before, after) : after;
-}
-
-function groupsFor(nodes: readonly QueryPlanSelectionNode[], typename: string, types: TypeIndex): Groups {
-  const own: Field[] = [];
-  const groups: Field[][] = [own];
-  for (const node of nodes) {
-    if (node.kind === 'Field') {
-      const selection = node.selections ? { nodes: node.selections, byType: new Map<string, Groups>() } : undefined;
-      own.push({ key: node.alias ?? node.name, selection });
-    } else if (node.typeCondition !== undefined && typename !== '' && types.applies(node.typeCondition, typename)) {
-      for (const group of groupsFor(node.selections, typename, types)) groups.push([...group]);
-    }
-  }
-  return groups;
 }
 
 /** Equal for equal representations of one fetch, different for different ones. */

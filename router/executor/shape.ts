@@ -1,8 +1,6 @@
 // What the response of an operation looks like: for each object type that may stand at a place, its fields in the order
 // of graphql-js, with fragments and conditions resolved. Compiled once for each combination of @skip and @include.
 import {
-  GraphQLIncludeDirective,
-  GraphQLSkipDirective,
   isAbstractType,
   isEnumType,
   isInterfaceType,
@@ -13,7 +11,6 @@ import {
   Kind,
 } from 'graphql';
 import type {
-  DirectiveNode,
   FieldNode,
   FragmentDefinitionNode,
   GraphQLCompositeType,
@@ -23,6 +20,7 @@ import type {
   GraphQLSchema,
   SelectionSetNode,
 } from 'graphql';
+import { isIncluded } from './conditions.ts';
 
 /** The fields of one type at one place. */
 export interface ObjectShape {
@@ -168,51 +166,6 @@ export function compileShape(
 
 const setsOf = (nodes: readonly FieldNode[]): SelectionSetNode[] => nodes.flatMap((node) => node.selectionSet ?? []);
 
-/** The names of the variables that decide `@skip` and `@include` anywhere below. */
-export function conditionVariablesOf({ selectionSet, fragments }: Selectable): string[] {
-  const names = new Set<string>();
-  const visited = new Set<string>();
-  const visit = (set: SelectionSetNode): void => {
-    for (const selection of set.selections) {
-      for (const directive of selection.directives ?? []) {
-        const value = conditionOf(directive);
-        if (value?.kind === Kind.VARIABLE) names.add(value.name.value);
-      }
-      if (selection.kind !== Kind.FRAGMENT_SPREAD) {
-        if (selection.selectionSet) visit(selection.selectionSet);
-      } else if (!visited.has(selection.name.value)) {
-        visited.add(selection.name.value);
-        const fragment = fragments.get(selection.name.value);
-        if (fragment) visit(fragment.selectionSet);
-      }
-    }
-  };
-  visit(selectionSet);
-  return [...names];
-}
-
-function conditionOf(directive: DirectiveNode) {
-  const { name } = directive;
-  if (name.value !== GraphQLSkipDirective.name && name.value !== GraphQLIncludeDirective.name) return undefined;
-  return directive.arguments?.find((argument) => argument.name.value === 'if')?.value;
-}
-
-function isIncluded(
-  directives: readonly DirectiveNode[] | undefined,
-  variables: Readonly<Record<string, unknown>>,
-): boolean {
-  for (const directive of directives ?? []) {
-    const condition = conditionOf(directive);
-    if (!condition) continue;
-    const value =
-      condition.kind === Kind.VARIABLE
-        ? variables[condition.name.value] === true
-        : condition.kind === Kind.BOOLEAN && condition.value;
-    if (value === (directive.name.value === GraphQLSkipDirective.name)) return false;
-  }
-  return true;
-}
-
 interface Collected {
   readonly fields: Map<string, FieldNode[]>;
   readonly visited: Set<string>;
@@ -228,7 +181,7 @@ function collectFields(
   collected: Collected,
 ): void {
   for (const selection of set.selections) {
-    if (!isIncluded(selection.directives, source.variables)) continue;
+    if (!isIncluded(selection, source.variables)) continue;
     if (selection.kind === Kind.FIELD) {
       const key = selection.alias?.value ?? selection.name.value;
       const nodes = collected.fields.get(key);

@@ -111,6 +111,8 @@ export async function runOurs(
     request.subgraph === down
       ? Promise.reject(new CodedError('SERVICE_UNAVAILABLE'))
       : bench.graph.fetch(request, context);
+  // What cannot be planned is thrown here, not told as an error.
+  operation.variantFor(coerced);
   if (operation.kind !== 'subscription') return plain(await executeOperation(operation, coerced, fetch, undefined));
   const payload = eventPayload(bench, operation, coerced);
   const before = JSON.stringify(payload);

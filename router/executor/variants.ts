@@ -1,0 +1,125 @@
+// The variants of one operation: for each combination of what its @skip and @include say, a plan and the shape of the
+// response. The planner (2.14.4) makes wrong plans where a conditional field requires others, and better ones without
+// conditions; so conditions are decided before it plans.
+import { operationFromDocument } from '@apollo/federation-internals';
+import { GraphQLError, Kind } from 'graphql';
+import type { DocumentNode, FieldNode, OperationDefinitionNode, SelectionSetNode } from 'graphql';
+import { CodedError } from '../../service/errors.ts';
+import type { Supergraph } from '../supergraph.ts';
+import { conditionVariablesOf } from './conditions.ts';
+import type { DataObject } from './data.ts';
+import { resolveIntrospection } from './introspection.ts';
+import { dataKeysFor, documentToPlan } from './keys.ts';
+import { compilePlan, type CompiledPlan } from './plan.ts';
+import { compileFastShaper, type FastShaper } from './shape-fast.ts';
+import { shapeExactly, type Shaped } from './shape-exact.ts';
+import { compileShape, type ObjectShape, type Selectable } from './shape.ts';
+
+/** An operation with its conditions decided. */
+export interface Variant {
+  readonly plan: CompiledPlan;
+  /** Shapes the tree that the fetches fill. */
+  readonly shaper: Shaper;
+  /** Shapes the plain payload of an event, whose keys are field names. */
+  readonly eventShaper: Shaper;
+}
+
+/** Shapes data into a response. */
+export interface Shaper {
+  /** The response of clean data, where what is missing is null; undefined when `exactly` has to be asked. */
+  readonly quickly: (data: DataObject) => DataObject | undefined;
+  readonly exactly: (data: DataObject, variables: Readonly<Record<string, unknown>>) => Shaped;
+}
+
+/** Finds the variant for given variables; makes it when it first comes by. Throws GraphQLError when it cannot be planned. */
+export type FindVariant = (variables: Readonly<Record<string, unknown>>) => Variant;
+
+/** The operation, and the part of its document that the viewer may have: the same, less, or nothing. */
+export interface VariantSource {
+  readonly supergraph: Supergraph;
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+  readonly permitted: DocumentNode | undefined;
+}
+
+/** So many combinations of conditions are kept for one operation. */
+const maxVariants = 16;
+
+/** Prepares the variants of an operation. Without conditions the only one is made at once. */
+export function createVariants(source: VariantSource): FindVariant {
+  const conditions = conditionVariablesOf(selectableOf(source.document, source.operation));
+  if (conditions.length === 0) {
+    const only = createVariant(source, {});
+    return () => only;
+  }
+  const variants = new Map<string, Variant>();
+  return (variables) => {
+    let key = '';
+    for (const name of conditions) key += variables[name] === true ? '1' : '0';
+    let variant = variants.get(key);
+    if (!variant) {
+      // The variables that decide nothing must not be kept.
+      variant = createVariant(source, Object.fromEntries(conditions.map((name) => [name, variables[name] === true])));
+      if (variants.size >= maxVariants) variants.clear();
+      variants.set(key, variant);
+    }
+    return variant;
+  };
+}
+
+function createVariant(source: VariantSource, variables: Readonly<Record<string, unknown>>): Variant {
+  const { supergraph, document, operation, permitted } = source;
+  const { schema } = supergraph;
+  const rootType = schema.getRootType(operation.operation);
+  if (!rootType) throw new CodedError('GRAPHQL_VALIDATION_FAILED', `The schema has no ${operation.operation} type.`);
+  const keyOf = dataKeysFor(document, supergraph);
+  const whole = selectableOf(document, operation);
+  const left = permitted === document ? whole : permitted && selectableOf(permitted, operation);
+  const shaperFor = (keyOf: (field: FieldNode) => string): Shaper =>
+    createShaper(source, compileShape({ schema, variables, dataKeyOf: keyOf }, rootType, whole, left));
+  return {
+    plan: permitted
+      ? planOf(source, documentToPlan(permitted, keyOf, variables))
+      : compilePlan(supergraph, { kind: 'QueryPlan' }),
+    shaper: shaperFor(keyOf),
+    eventShaper: shaperFor((field) => field.name.value),
+  };
+}
+
+function createShaper(source: VariantSource, shape: ObjectShape): Shaper {
+  let fast: FastShaper | undefined;
+  let uses = 0;
+  return {
+    quickly: (data) => {
+      // An operation that is executed once is not worth the compiling.
+      if (++uses === 2) fast = compileFastShaper(shape, source.supergraph.schema);
+      return fast?.(data);
+    },
+    exactly: (data, variables) => shapeExactly(shape, data, (field) => resolveIntrospection(source, field, variables)),
+  };
+}
+
+function planOf({ supergraph, operation }: VariantSource, document: DocumentNode): CompiledPlan {
+  try {
+    const federationOperation = operationFromDocument(supergraph.apiSchema, document, {
+      ...(operation.name ? { operationName: operation.name.value } : {}),
+      validate: false,
+    });
+    return compilePlan(supergraph, supergraph.planner.buildQueryPlan(federationOperation));
+  } catch (error) {
+    if (error instanceof GraphQLError) throw error;
+    throw new CodedError('INTERNAL_SERVER_ERROR', undefined, {}, error);
+  }
+}
+
+/** The selection of an operation in a document, by its name; empty when it is not there. */
+export function selectableOf(document: DocumentNode, { name }: OperationDefinitionNode): Selectable {
+  const fragments: Selectable['fragments'] = new Map(
+    document.definitions.flatMap((one) => (one.kind === Kind.FRAGMENT_DEFINITION ? [[one.name.value, one]] : [])),
+  );
+  const empty: SelectionSetNode = { kind: Kind.SELECTION_SET, selections: [] };
+  const operation = document.definitions.find(
+    (one) => one.kind === Kind.OPERATION_DEFINITION && one.name?.value === name?.value,
+  );
+  return { selectionSet: operation && 'selectionSet' in operation ? operation.selectionSet : empty, fragments };
+}
