@@ -43,7 +43,8 @@ export async function welcome(options: {
   const tokens = await Promise.all(
     people.map(async ({ sub, what, scope }) => {
       const token = await issuer.token({ sub, scope, expiresInSeconds: tokenHours * 3_600 });
-      return `  ${sub}, ${what}${scope === '' ? '' : `: ${scope}`}\n${token}\n`;
+      const page = new URL(`/graphiql#token=${token}`, graphqlUrl).href;
+      return `  ${sub}, ${what}${scope === '' ? '' : `: ${scope}`}\n${page}\n`;
     }),
   );
   const operations = firstOperations(menuIds).map(
@@ -57,7 +58,7 @@ export async function welcome(options: {
     `  Explorer         ${new URL('/graphiql', graphqlUrl).href} (works without the internet)`,
     `  Logs             ${logFolder}`,
     '',
-    `Tokens for ${String(tokenHours)} hours, to send as the header "Authorization: Bearer <token>"`,
+    `Signed in for ${String(tokenHours)} hours: open one of these, or send what is behind "token=" as "Authorization: Bearer <token>"`,
     ...tokens,
     'To try first, as alice',
     ...operations,
