@@ -12,7 +12,7 @@ test('the first operations are valid in the public schema', () => {
   for (const { text } of firstOperations(['1', '2'])) expect(validate(apiSchema, parse(text))).toEqual([]);
 });
 
-test('the ready line stands alone, and tokens and operations have lines of their own to copy', async () => {
+test('the ready line stands alone, and links and operations have lines of their own to copy', async () => {
   const text = await welcome({
     graphqlUrl: 'http://localhost:4000/graphql',
     issuer: { jwksFile: '', issuer: '', audience: '', token: ({ sub }) => Promise.resolve(`token-of-${sub}`) },
@@ -21,6 +21,6 @@ test('the ready line stands alone, and tokens and operations have lines of their
   });
   const lines = text.split('\n');
   expect(lines).toContain('Supergraph ready at http://localhost:4000/graphql');
-  for (const { sub } of people) expect(lines).toContain(`token-of-${sub}`);
+  for (const { sub } of people) expect(lines).toContain(`http://localhost:4000/graphiql#token=token-of-${sub}`);
   for (const operation of firstOperations(['1', '2'])) expect(lines).toContain(operation.text);
 });
