@@ -1,5 +1,6 @@
 // One subgraph as its process opens it, but inside a test: real database, broker and HTTP, and its queries can be counted.
 import { randomUUID } from 'node:crypto';
+import type { Msg, NatsConnection } from 'nats';
 import type { SubgraphDefinition, SubgraphParts } from '../service/subgraph.ts';
 import { cloudEventHeaders } from '../service/cloudevent.ts';
 import { startConsumer } from '../service/consumer.ts';
@@ -14,7 +15,7 @@ import { startRelay } from '../service/relay.ts';
 import { startSubgraphServer } from '../service/subgraph-server.ts';
 import type { SubgraphContext } from '../service/subgraph-server.ts';
 import { createMetrics } from '../service/telemetry.ts';
-import { events } from '../schema/events.ts';
+import { events as eventTable } from '../schema/events.ts';
 import type { EventData, EventType, StreamName } from '../schema/events.ts';
 import { eventually } from './testing.ts';
 import type { Infrastructure } from './testing.ts';
@@ -24,6 +25,8 @@ export type TestedSubgraph<Context extends SubgraphContext> = Pick<
   SubgraphDefinition<SubgraphEnv, Context>,
   'name' | 'stream' | 'entities' | 'migrations'
 > & {
+  /** Default: a database of its name in the PostgreSQL at hand. */
+  readonly databaseUrl?: string;
   readonly build: (
     parts: Omit<SubgraphParts<SubgraphEnv>, 'config'>,
   ) => ReturnType<SubgraphDefinition<SubgraphEnv, Context>['build']>;
@@ -42,6 +45,15 @@ export interface Question {
   readonly as?: string | undefined;
 }
 
+/** An event on its way into a stream. */
+export interface Published {
+  readonly subject: string;
+  readonly type: EventType;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Its data, as it was sent. */
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
 export interface TestSubgraph {
   readonly url: string;
   readonly database: Database;
@@ -53,6 +65,10 @@ export interface TestSubgraph {
   bearer(sub: string, scope?: string): Promise<string>;
   /** Publishes an event as its owner would; gives its id. */
   publish<Type extends EventType>(type: Type, data: EventData<Type>, version?: number): Promise<string>;
+  /** Every event of an order that was published so far, oldest first. */
+  published(orderId: string): readonly Published[];
+  /** Waits for an event of an order, unless it was published before. */
+  event(type: EventType, orderId: string, holds?: (payload: Published['payload']) => boolean): Promise<Published>;
   /** Resolves when a durable has handled all that its stream holds: acknowledged or parked. */
   handled(stream: StreamName, durable: string): Promise<void>;
   /** How many rows each table has. */
@@ -74,7 +90,7 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
   const resources = new AsyncDisposableStack();
 
   const database = await openDatabase({
-    url: await postgres.createDatabase(name),
+    url: definition.databaseUrl ?? (await postgres.createDatabase(name)),
     poolSize: 20,
     entities: definition.entities,
     migrations: definition.migrations,
@@ -87,6 +103,9 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
   const connection = await broker.connection;
   const manager = await connection.jetstreamManager();
   for (const each of ['ORDER', 'PAYMENT', 'DELIVERY'] as const) await ensureStream(manager, each, streamSettings);
+
+  const events = watchEvents(connection);
+  await connection.flush();
 
   const { sdl, resolvers, createContext, consumers, background } = definition.build({ database, broker, log, metrics });
   resources.defer(startRelay({ database, broker, stream, streamSettings, log, metrics }));
@@ -127,11 +146,12 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
       const id = randomUUID();
       const aggregateId = 'orderId' in data ? data.orderId : id;
       const meta = { id, source: 'test', time: new Date().toISOString(), aggregateId, version, traceparent: undefined };
-      const subject = (events[type].subject as (data: unknown) => string)(data);
+      const subject = (eventTable[type].subject as (data: unknown) => string)(data);
       const headers = toNatsHeaders(cloudEventHeaders(type, meta));
       await connection.jetstream().publish(subject, JSON.stringify(data), { msgID: id, headers });
       return id;
     },
+    ...events,
     async handled(ofStream, durable) {
       await eventually(async () => {
         const info = await manager.consumers.info(ofStream, durable);
@@ -139,10 +159,38 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
       });
     },
     count: async (...tables) => {
-      const counts = tables.map((table) => `(select count(*)::int from ${table})`).join(', ');
-      const [row] = await database.read().execute<{ counts: number[] }[]>(`select array[${counts}] as counts`);
-      return row?.counts ?? [];
+      const counts = tables.map((table) => `(select count(*) from ${table}) as ${table}`).join(', ');
+      const [row] = await database.read().execute<Record<string, number | string>[]>(`select ${counts}`);
+      return tables.map((table) => Number(row?.[table]));
     },
     close: () => resources.disposeAsync(),
+  };
+}
+
+/** Listens where the streams listen. */
+function watchEvents(connection: NatsConnection): Pick<TestSubgraph, 'published' | 'event'> {
+  const all: Published[] = [];
+  const waiting = new Set<() => void>();
+  const callback = (_: unknown, message: Msg): void => {
+    const headers = Object.fromEntries([...(message.headers ?? [])].map(([name, [value = '']]) => [name, value]));
+    const type = headers['ce-type'] as EventType;
+    all.push({ subject: message.subject, type, headers, payload: message.json() });
+    for (const look of waiting) look();
+  };
+  for (const subject of ['order.*.>', 'payment.*.>', 'delivery.*.>']) connection.subscribe(subject, { callback });
+  const published = (orderId: string): Published[] => all.filter(({ headers }) => headers['ce-subject'] === orderId);
+  return {
+    published,
+    event: (type, orderId, holds = () => true) =>
+      new Promise((resolve) => {
+        const look = (): void => {
+          const found = published(orderId).find((each) => each.type === type && holds(each.payload));
+          if (found === undefined) return;
+          waiting.delete(look);
+          resolve(found);
+        };
+        waiting.add(look);
+        look();
+      }),
   };
 }

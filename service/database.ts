@@ -1,5 +1,6 @@
 // The database of a subgraph: connection pool, migrations, and the one way to run a transaction.
-import { LockMode, MikroORM } from '@mikro-orm/core';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DeadlockException, LockMode, MikroORM } from '@mikro-orm/core';
 import type { EntitySchema, MigrationObject } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
@@ -30,7 +31,8 @@ export interface Database {
   /** A fresh entity manager for reads outside a transaction. */
   read(): EntityManager;
   /**
-   * Runs `work` in one transaction (read committed) and commits. With `message`, first records it in the inbox; when it was
+   * Runs `work` in one transaction (read committed) and commits; runs it again when the server breaks a deadlock by ending this
+   * transaction, so it must touch nothing else. With `message`, first records it in the inbox; when it was
    * recorded before, `work` does not run and the answer is undefined: the event takes effect once.
    */
   transaction<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
@@ -64,6 +66,10 @@ export const forUpdate = { lockMode: LockMode.PESSIMISTIC_WRITE } as const;
 /** Milliseconds after which the server gives up a statement, so that a stuck one holds up nobody for long. */
 const statementTimeoutMs = 15_000;
 
+/** Deadlocks are ordinary on MariaDB, which locks index entries. One transaction of each always goes on, so this ends. */
+const deadlockAttempts = 10;
+const isDeadlock = (error: unknown): boolean => error instanceof DeadlockException;
+
 /** Opens the pool. Connections are made when first needed, so this also succeeds while the database is down. */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const engine = engineOf(options.url);
@@ -85,9 +91,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const fork = (): EntityManager => orm.em.fork() as EntityManager;
   const hooks = new Set<TransactionHook>();
 
-  const transaction = async <T>(
+  const attempt = async <T>(
     work: (em: EntityManager) => Promise<T>,
-    message?: InboxMessage,
+    message: InboxMessage | undefined,
   ): Promise<T | undefined> => {
     let committed: EntityManager | undefined;
     const result = await fork().transactional(async (em) => {
@@ -99,6 +105,20 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     });
     if (committed !== undefined) for (const hook of hooks) hook.afterCommit(committed);
     return result;
+  };
+
+  const transaction = async <T>(
+    work: (em: EntityManager) => Promise<T>,
+    message?: InboxMessage,
+  ): Promise<T | undefined> => {
+    for (let tried = 1; ; tried += 1) {
+      try {
+        return await attempt(work, message);
+      } catch (error) {
+        if (tried === deadlockAttempts || !isDeadlock(error)) throw error;
+        await delay(Math.random() * 5 * tried);
+      }
+    }
   };
 
   return {
