@@ -50,21 +50,40 @@ export async function claimRows(
   });
 }
 
-/** Writes down where rows were stored, all in one statement. `rows`: sequence in the stream by sequence in the outbox. */
-export async function markStored(database: Database, rows: ReadonlyMap<number, number>): Promise<void> {
+/**
+ * Writes down where rows were stored, all in one statement, unless the stream was found to have lost messages since it was looked at:
+ * what was stored before may be lost then, and marked it would never be published again. The lock makes this wait for a relay that
+ * is looking just now.
+ * @param rows sequence in the stream by sequence in the outbox.
+ * @param generation of the stream when it was last looked at.
+ * @returns whether they were marked.
+ */
+export async function markStored(
+  database: Database,
+  stream: string,
+  generation: number,
+  rows: ReadonlyMap<number, number>,
+): Promise<boolean> {
   const published = new Date();
   const pairs = [...rows].flat();
-  if (database.engine.name === 'postgresql') {
-    await database.read().execute(
-      `update outbox o set published_at = ?, stream_seq = v.stream_seq, claimed_by = null, claimed_until = null
-       from (values ${[...rows].map(() => '(?::bigint, ?::bigint)').join(', ')}) as v (seq, stream_seq) where o.seq = v.seq`,
-      [published, ...pairs],
-    );
-  } else {
-    await database.read().execute(
-      `update outbox o join (${[...rows].map(() => 'select ? as seq, ? as stream_seq').join(' union all ')}) v on o.seq = v.seq
-       set o.published_at = ?, o.stream_seq = v.stream_seq, o.claimed_by = null, o.claimed_until = null`,
-      [...pairs, published],
-    );
-  }
+  const em = database.read();
+  const { affectedRows } =
+    database.engine.name === 'postgresql'
+      ? await em.execute<{ affectedRows: number }>(
+          `update outbox o set published_at = ?, stream_seq = v.stream_seq, claimed_by = null, claimed_until = null
+           from (values ${[...rows].map(() => '(?::bigint, ?::bigint)').join(', ')}) as v (seq, stream_seq),
+             (select generation from outbox_relay where stream = ? for key share) as known
+           where o.seq = v.seq and known.generation = ?`,
+          [published, ...pairs, stream, generation],
+          'run',
+        )
+      : await em.execute<{ affectedRows: number }>(
+          `update outbox o
+           join (${[...rows].map(() => 'select ? as seq, ? as stream_seq').join(' union all ')}) v on o.seq = v.seq
+           join (select generation from outbox_relay where stream = ? lock in share mode) known on known.generation = ?
+           set o.published_at = ?, o.stream_seq = v.stream_seq, o.claimed_by = null, o.claimed_until = null`,
+          [...pairs, stream, generation, published],
+          'run',
+        );
+  return affectedRows > 0;
 }

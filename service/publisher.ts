@@ -19,6 +19,10 @@ export interface PublisherOptions {
   readonly stream: StreamName;
   readonly log: Logger;
   readonly onPublished: (message: PendingMessage) => void;
+  /** The stream's generation; undefined while it has to be looked at first. */
+  readonly generation: () => number | undefined;
+  /** The stream has lost messages, as another instance has found: it has to be looked at before more is published. */
+  readonly onOutdated: () => void;
 }
 
 export interface Publisher {
@@ -26,9 +30,10 @@ export interface Publisher {
    * Queues rows behind those of their aggregates that are still on their way. Resolves when each is stored or given back.
    * @param leaseEnds when this process's claim on the rows ends, in milliseconds since the epoch; later they are given back instead,
    *   as another instance may be ahead of us (this process was stopped and continued).
+   * @param generation of the stream when it was last looked at; once it has to be looked at again, rows are given back instead.
    * @returns the first failure, if any.
    */
-  publish(messages: readonly PendingMessage[], leaseEnds: number): Promise<unknown>;
+  publish(messages: readonly PendingMessage[], leaseEnds: number, generation: number): Promise<unknown>;
   /** Resolves when nothing is on its way and everything is marked. */
   idle(): Promise<void>;
 }
@@ -48,7 +53,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const lanes = new Map<string, Lane>();
   const marks = createMarks(options);
 
-  const sendVersion = async (lane: Lane, messages: readonly PendingMessage[], leaseEnds: number): Promise<void> => {
+  const sendVersion = async (
+    lane: Lane,
+    messages: readonly PendingMessage[],
+    leaseEnds: number,
+    generation: number,
+  ): Promise<void> => {
+    if (options.generation() !== generation) lane.failure ??= new Error('the stream may have lost messages');
     if (lane.failure === undefined && Date.now() > leaseEnds - publishTimeoutMs) {
       lane.failure = new Error('the claim ran out before everything was published');
     }
@@ -69,7 +80,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
             timeout: publishTimeoutMs,
             headers: toNatsHeaders(message.headers),
           });
-          marks.stored(message.seq, (await Promise.race([sent, connectionLost])).seq);
+          marks.stored(message.seq, (await Promise.race([sent, connectionLost])).seq, generation);
           onPublished(message);
         } catch (error) {
           lane.failure ??= error;
@@ -80,13 +91,18 @@ export function createPublisher(options: PublisherOptions): Publisher {
     stopWatching();
   };
 
-  const enqueue = (aggregateId: string, messages: readonly PendingMessage[], leaseEnds: number): Promise<unknown> => {
+  const enqueue = (
+    aggregateId: string,
+    messages: readonly PendingMessage[],
+    leaseEnds: number,
+    generation: number,
+  ): Promise<unknown> => {
     const lane = lanes.get(aggregateId) ?? { tail: Promise.resolve(), queued: 0, failure: undefined };
     lanes.set(aggregateId, lane);
     for (const sameVersion of Map.groupBy(messages, (message) => message.version).values()) {
       lane.queued += 1;
       lane.tail = lane.tail.then(async () => {
-        await sendVersion(lane, sameVersion, leaseEnds);
+        await sendVersion(lane, sameVersion, leaseEnds, generation);
         lane.queued -= 1;
         if (lane.queued > 0) return;
         // A failed lane stays until its rows are given back: what comes meanwhile must not go out before them.
@@ -98,10 +114,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
   };
 
   return {
-    async publish(messages, leaseEnds) {
+    async publish(messages, leaseEnds, generation) {
       const byAggregate = Map.groupBy(messages, (message) => message.aggregateId);
       const failures = await Promise.all(
-        [...byAggregate].map(([aggregateId, rows]) => enqueue(aggregateId, rows, leaseEnds)),
+        [...byAggregate].map(([aggregateId, rows]) => enqueue(aggregateId, rows, leaseEnds, generation)),
       );
       return failures.find((failure) => failure !== undefined);
     },
@@ -113,12 +129,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
 }
 
 /** Writes down in the outbox what was stored and what is free again: many rows in one statement, while the next ones gather. */
-function createMarks({ database, log, stream }: PublisherOptions): {
-  stored(seq: number, streamSeq: number): void;
+function createMarks({ database, log, stream, onOutdated }: PublisherOptions): {
+  stored(seq: number, streamSeq: number, generation: number): void;
   giveBack(seq: number): void;
   settled(): Promise<void>;
 } {
-  let stored = new Map<number, number>();
+  let stored = new Map<number, { readonly streamSeq: number; readonly generation: number }>();
   let givenBack: number[] = [];
   let writing: Promise<void> | undefined;
 
@@ -128,7 +144,12 @@ function createMarks({ database, log, stream }: PublisherOptions): {
       stored = new Map();
       givenBack = [];
       try {
-        if (rows.size > 0) await markStored(database, rows);
+        for (const [generation, marked] of Map.groupBy(rows, ([, mark]) => mark.generation)) {
+          const places = new Map(marked.map(([seq, { streamSeq }]) => [seq, streamSeq]));
+          if (await markStored(database, stream, generation, places)) continue;
+          onOutdated();
+          free.push(...places.keys());
+        }
         if (free.length > 0) {
           const unclaimed = { claimedBy: null, claimedUntil: null };
           await database.read().nativeUpdate(OutboxMessage, { seq: { $in: free }, publishedAt: null }, unclaimed);
@@ -148,8 +169,8 @@ function createMarks({ database, log, stream }: PublisherOptions): {
     writing ??= Promise.resolve().then(write);
   };
   return {
-    stored(seq, streamSeq) {
-      stored.set(seq, streamSeq);
+    stored(seq, streamSeq, generation) {
+      stored.set(seq, { streamSeq, generation });
       start();
     },
     giveBack(seq) {

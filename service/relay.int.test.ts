@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { eventually, startInfrastructure } from '../dev/testing.ts';
 import type { Infrastructure } from '../dev/testing.ts';
+import { startProxy } from '../tests/faults/proxy.ts';
 import { openDatabase } from './database.ts';
 import type { Database } from './database.ts';
 import { messagingTables } from './messaging-tables.ts';
@@ -16,7 +17,7 @@ import { Migration } from '@mikro-orm/migrations';
 
 class MessagingTables extends Migration {
   override up(): void {
-    for (const statement of messagingTables) this.addSql(statement);
+    for (const statement of messagingTables.postgresql) this.addSql(statement);
   }
 }
 
@@ -50,16 +51,16 @@ afterAll(async () => {
   await infrastructure.close();
 });
 
-async function connect(): Promise<Broker> {
-  const broker = connectBroker({ servers: infrastructure.nats.url, name: 'test', log });
+async function connect(servers = infrastructure.nats.url): Promise<Broker> {
+  const broker = connectBroker({ servers, name: 'test', log });
   await broker.connection;
   return broker;
 }
 
-async function relay(): Promise<Broker> {
-  const broker = await connect();
+async function relay(own: { database?: Database; servers?: string } = {}): Promise<Broker> {
+  const broker = await connect(own.servers);
   const stop = startRelay({
-    database,
+    database: own.database ?? database,
     broker,
     stream: 'ORDER',
     streamSettings: { replicas: 1, maxAgeHours: 1 },
@@ -178,4 +179,37 @@ test('G7: a stream that lost its end gets the end again, also when its sequences
   await infrastructure.nats.process.restart();
   await eventually(async () => (await stored()).length === 10);
   expect(await stored()).toEqual(Array.from({ length: 10 }, (_, index) => `a:${String(index + 1)}`));
+});
+
+test('G7: a relay that is held up between storing and marking does not mark what the stream has lost meanwhile', async () => {
+  const { nats, postgres } = infrastructure;
+  const [natsLink, databaseLink] = [await startProxy([nats.port]), await startProxy([postgres.port])];
+  const url = (await postgres.createDatabase('relay')).replace(
+    `:${String(postgres.port)}/`,
+    `:${String(databaseLink.port)}/`,
+  );
+  const slow = await openDatabase({ url, poolSize: 4, entities: [], migrations: [] });
+  cleanups.push(
+    () => natsLink.close(),
+    () => databaseLink.close(),
+    () => slow.close(),
+  );
+  await commit('a', 1);
+  await relay({ database: slow, servers: `nats://127.0.0.1:${String(natsLink.port)}` });
+  await allPublished();
+
+  natsLink.delay(300);
+  await commit('b', 1);
+  await eventually(async () => (await stored()).length === 2);
+  databaseLink.cut(true);
+  // The acknowledgement arrives, and marking waits. Meanwhile everything is lost, and another relay fills the stream again.
+  await nats.process.stop();
+  await nats.wipe();
+  await nats.process.start();
+  await relay();
+  for (let version = 1; version <= 5; version += 1) await commit('c', version);
+  await eventually(async () => (await stored()).length === 6);
+  natsLink.delay(0);
+  databaseLink.cut(false);
+  await eventually(async () => (await stored()).includes('b:1'));
 });

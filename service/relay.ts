@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { StreamName } from '../schema/events.ts';
 import { aggregatesWithEarlierRows, claimRows } from './database-outbox.ts';
-import type { Database } from './database.ts';
+import type { Database, EntityManager } from './database.ts';
 import { InboxEntry } from './inbox.ts';
 import type { Logger } from './log.ts';
 import type { Broker, StreamSettings } from './nats.ts';
@@ -45,6 +45,11 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   );
   const publisher = createPublisher({
     ...{ database, broker, stream, log },
+    generation: () => generation,
+    onOutdated() {
+      generation = undefined;
+      alarm.ring();
+    },
     onPublished({ createdAt }) {
       metrics.published.inc({ stream });
       metrics.delay.observe({ stream }, (Date.now() - createdAt.getTime()) / 1000);
@@ -52,14 +57,20 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   });
   const alarm = createAlarm();
   let stopped = false;
-  let streamVerified = false;
+  /** Of the stream when it was last looked at; undefined while it has to be looked at first. */
+  let generation: number | undefined;
+  let connections = 0;
+  /** The generation in which a transaction claimed its events. */
+  const claimedIn = new WeakMap<EntityManager, number>();
   let leftBehindAt = 0;
 
   const stopHook = database.onTransaction({
     async beforeCommit(em) {
       const events = stagedEvents(em);
-      if (events.length === 0 || !streamVerified || !broker.isConnected()) return;
+      const claiming = generation;
+      if (events.length === 0 || claiming === undefined || !broker.isConnected()) return;
       const waiting = await aggregatesWithEarlierRows(em, stream, me, changedBefore(events));
+      claimedIn.set(em, claiming);
       const claimedUntil = new Date(Date.now() + leaseMs);
       for (const event of events)
         if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: me, claimedUntil });
@@ -73,7 +84,7 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
       }
       const leaseEnds = mine[0]?.claimedUntil?.getTime();
       if (leaseEnds === undefined) return;
-      void publisher.publish(mine, leaseEnds).then((failure) => {
+      void publisher.publish(mine, leaseEnds, claimedIn.get(em) ?? 0).then((failure) => {
         if (failure === undefined) return;
         leftBehindAt = Date.now();
         alarm.ring();
@@ -82,7 +93,8 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   });
   const stopConnect = broker.onConnect(() => {
     // The broker may have come back without its storage, or without the end of it: look before publishing on.
-    streamVerified = false;
+    connections += 1;
+    generation = undefined;
     alarm.ring();
   });
 
@@ -100,7 +112,7 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
         if (found > 0) continue;
       } catch (error) {
         failures += 1;
-        streamVerified = false;
+        generation = undefined;
         log.warn({ error, stream, failures }, 'relay could not publish; it will try again');
         await alarm.pause(Math.min(100 * 2 ** failures, 5_000));
         continue;
@@ -112,15 +124,24 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
 
   /** Publishes one batch the slow way; gives its size. */
   const cycle = async (): Promise<number> => {
-    if (!streamVerified) {
-      await verifyStream(options);
-      streamVerified = true;
+    if (generation === undefined) {
+      const connection = connections;
+      const known = await lookAtStream();
+      // Connected anew meanwhile, perhaps to a broker that came back with less: look again.
+      if (connection !== connections) return cycle();
+      generation = known;
     }
     const batch = await claimRows(database, { stream, me, leaseMs, limit: batchSize });
     if (batch.length === 0) return 0;
-    const failure = await publisher.publish(batch, Date.now() + leaseMs);
+    const failure = await publisher.publish(batch, Date.now() + leaseMs, generation);
     if (failure !== undefined) throw failure;
     return batch.length;
+  };
+
+  const lookAtStream = async (): Promise<number> => {
+    // What was stored before is marked first, so that it is looked at too.
+    await publisher.idle();
+    return verifyStream(options);
   };
 
   const prune = async (): Promise<void> => {
