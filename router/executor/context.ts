@@ -2,7 +2,7 @@
 import type { FetchNode } from '@apollo/query-planner';
 import { Kind, parse, print, stripIgnoredCharacters, visit } from 'graphql';
 import type { ASTNode, SelectionSetNode } from 'graphql';
-import { isDataObject, read, type DataObject } from './data.ts';
+import { isDataObject, type DataObject } from './data.ts';
 import type { Place } from './path.ts';
 import { fits, fragmentPrefix } from './rewrite.ts';
 import type { TypeIndex } from './types.ts';
@@ -18,7 +18,7 @@ export function readContext(rewrites: readonly ContextRewrite[], place: Place, t
     let value: unknown = up === 0 ? place.object : place.ancestors[place.ancestors.length - up];
     for (const element of path.slice(up)) {
       if (!isDataObject(value)) break;
-      if (!element.startsWith(fragmentPrefix)) value = read(value, element);
+      if (!element.startsWith(fragmentPrefix)) value = value[element];
       else if (!fits(value, element, types)) value = undefined;
     }
     if (value !== undefined) variables[renameKeyTo] = value;

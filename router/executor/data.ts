@@ -1,4 +1,5 @@
-// The tree that the answers of subgraphs are merged into. Its keys are those of the plan's fetches, not yet the client's.
+// The tree that the answers of subgraphs are merged into. Its keys are those of the plan's fetches, not yet the client's;
+// `dataKeysFor` sees to it that none of them is a name of Object.prototype.
 
 /** An object of the tree, as JSON.parse makes them. */
 export type DataObject = Record<string, unknown>;
@@ -6,20 +7,6 @@ export type DataObject = Record<string, unknown>;
 /** Whether a value is an object of the tree: neither null nor a list. */
 export function isDataObject(value: unknown): value is DataObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** An own property. Names such as `constructor` are good GraphQL names and must not reach the prototype. */
-export function read(object: DataObject, key: string): unknown {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
-}
-
-/** Sets an own property, `__proto__` included. */
-export function write(object: DataObject, key: string, value: unknown): void {
-  if (key === '__proto__') {
-    Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
-  } else {
-    object[key] = value;
-  }
 }
 
 /**
@@ -31,16 +18,12 @@ export function merge(target: DataObject, source: DataObject, objectTypes: Reado
   for (const key in source) {
     const value = source[key];
     if (value === undefined) continue;
-    if (key === '__proto__') {
-      if (!Object.hasOwn(target, key)) write(target, key, value);
-      continue;
-    }
     const present = target[key];
-    if (present === undefined) {
+    if (present === undefined || present === null) {
       target[key] = value;
     } else if (value === null) {
-      if (!Object.hasOwn(target, key)) target[key] = null;
-    } else if (typeof present !== 'object' || present === null) {
+      continue;
+    } else if (typeof present !== 'object') {
       if (key === '__typename' && typeof present === 'string' && objectTypes.has(present)) continue;
       target[key] = value;
     } else if (present !== value) {
@@ -73,7 +56,5 @@ export function copy<Value>(value: Value): Value {
 function copyValue(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(copyValue);
-  const result: DataObject = {};
-  for (const key in value) write(result, key, copyValue((value as DataObject)[key]));
-  return result;
+  return Object.fromEntries(Object.entries(value).map(([key, held]) => [key, copyValue(held)]));
 }

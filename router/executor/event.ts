@@ -4,7 +4,7 @@ import type { FetchNode } from '@apollo/query-planner';
 import { Kind, parse } from 'graphql';
 import type { FragmentDefinitionNode, SelectionSetNode } from 'graphql';
 import type { Supergraph } from '../supergraph.ts';
-import { copy, merge, read, write, type DataObject } from './data.ts';
+import { copy, merge, type DataObject } from './data.ts';
 import { applyRewrites } from './rewrite.ts';
 import { typeIndexOf } from './types.ts';
 
@@ -59,19 +59,19 @@ export function compileEventAnswer(primary: FetchNode, supergraph: Supergraph): 
     if (Array.isArray(value)) return value.map((item) => project(item, type, set));
     if (typeof value !== 'object' || value === null) return value ?? null;
     const payload = value as DataObject;
-    const given = read(payload, '__typename');
+    const given = payload['__typename'];
     const isOfOneType = type !== undefined && isObjectType(type);
     const typename = isOfOneType || typeof given !== 'string' ? (type?.name ?? '') : given;
     const result: DataObject = {};
     for (const { key, name, type: fieldType, nested } of select(set, typename)) {
       if (name === '__typename') {
-        if (isOfOneType || given !== undefined) write(result, key, typename);
+        if (isOfOneType || given !== undefined) result[key] = typename;
         continue;
       }
-      const taken = read(payload, name) ?? null;
+      const taken = Object.hasOwn(payload, name) ? payload[name] : null;
       // Two fragments may select different fields of one object.
       if (nested) merge(result, { [key]: project(taken, fieldType, nested) }, types.objectTypes);
-      else write(result, key, copy(taken));
+      else result[key] = copy(taken) ?? null;
     }
     return result;
   };
@@ -81,7 +81,7 @@ export function compileEventAnswer(primary: FetchNode, supergraph: Supergraph): 
     const root = schema.schemaDefinition.rootType('subscription');
     if (!operation || !root) return data;
     for (const { key, type, nested } of select(operation.selectionSet, root.name)) {
-      write(data, key, nested ? project(payload, type, nested) : payload);
+      data[key] = nested ? project(payload, type, nested) : payload;
     }
     if (primary.outputRewrites) applyRewrites(primary.outputRewrites, data, types);
     return data;

@@ -6,7 +6,12 @@ import type { SubgraphRequest, SubgraphResponse } from './execute.ts';
 import { recordErrors } from './failures.ts';
 import { contextQueries, readContext } from './context.ts';
 import { collect, locate, type CompiledPath } from './path.ts';
-import { compileRepresentation, representationKey, type RepresentationBuilder } from './representation.ts';
+import {
+  compileRepresentation,
+  representationKey,
+  type FindBuilder,
+  type RepresentationBuilder,
+} from './representation.ts';
 import { applyRewrites } from './rewrite.ts';
 import { textOfBadAnswer, textOfRejection, type ErrorText, type FetchInfo, type Run, type Step } from './run.ts';
 import { keysOfFetch } from './selection-keys.ts';
@@ -52,10 +57,10 @@ export function compileFetch(node: FetchNode, place: FetchPlace): Step {
     queryWith: contextQueries(node),
   };
   if (!node.requires) return (run) => fetchRoot(run, fetch);
-  const build = compileRepresentation(node.requires, { ...place, subgraph: node.serviceName });
-  if (node.contextRewrites) return (run) => fetchWithContext(run, fetch, build);
+  const find = compileRepresentation(node.requires, { ...place, subgraph: node.serviceName });
+  if (node.contextRewrites) return (run) => fetchWithContext(run, fetch, find);
   return (run) => {
-    const batch = batchOf(run, fetch, build, collect(run.data, fetch.path));
+    const batch = batchOf(run, fetch, find, collect(run.data, fetch.path));
     return batch && fetchEntities(run, fetch, batch, {});
   };
 }
@@ -125,7 +130,7 @@ function mergeEntities(fetch: CompiledFetch, { objects, indexes }: Batch, entiti
 function fetchWithContext<Context>(
   run: Run<Context>,
   fetch: CompiledFetch,
-  build: RepresentationBuilder,
+  find: FindBuilder,
 ): Promise<void> | undefined {
   const groups = new Map<string, { readonly variables: DataObject; readonly objects: DataObject[] }>();
   for (const place of locate(run.data, fetch.path)) {
@@ -137,7 +142,7 @@ function fetchWithContext<Context>(
   }
   const requests = [...groups.values()].flatMap(({ variables, objects }) => {
     const query = fetch.queryWith(variables);
-    const batch = query === undefined ? undefined : batchOf(run, fetch, build, objects);
+    const batch = query === undefined ? undefined : batchOf(run, fetch, find, objects);
     return batch ? [fetchEntities(run, fetch, batch, variables, query)] : [];
   });
   return requests.length > 1 ? Promise.all(requests).then(() => undefined) : requests[0];
@@ -147,7 +152,7 @@ function fetchWithContext<Context>(
 function batchOf<Context>(
   run: Run<Context>,
   fetch: CompiledFetch,
-  build: RepresentationBuilder,
+  find: FindBuilder,
   places: readonly DataObject[],
 ): Batch | undefined {
   const { catchUp } = run;
@@ -155,25 +160,37 @@ function batchOf<Context>(
   const representations: DataObject[] = [];
   const objects: DataObject[] = [];
   const indexes: number[] = [];
-  const known = new Map<string, number>();
   const incomplete: DataObject[] = [];
   const rewrites = fetch.node.inputRewrites;
+  const indexesOf = new Map<string, Map<unknown, number>>();
+  let lastType: unknown;
+  let builder: RepresentationBuilder | undefined;
+  let known = new Map<unknown, number>();
   for (const object of found) {
-    const representation = build(object, catchUp?.isPartOk ?? true);
-    if (!representation) {
-      if (representation === null) incomplete.push(object);
-      continue;
+    const typename = object['__typename'];
+    if (typename !== lastType && typeof typename === 'string') {
+      lastType = typename;
+      builder = find(typename);
+      known = indexesOf.get(typename) ?? new Map<unknown, number>();
+      indexesOf.set(typename, known);
     }
-    if (rewrites) applyRewrites(rewrites, representation, fetch.place.types);
-    let index: number | undefined;
-    if (found.length > 1) {
-      const key = representationKey(representation);
-      index = known.get(key);
-      if (index === undefined) known.set(key, representations.length);
-    }
+    if (!builder || typename !== lastType) continue;
+    const { onlyKey } = builder;
+    let index = onlyKey === undefined ? undefined : known.get(object[onlyKey]);
     if (index === undefined) {
-      index = representations.length;
-      representations.push(representation);
+      const representation = builder.build(object, catchUp?.isPartOk ?? true);
+      if (!representation) {
+        incomplete.push(object);
+        continue;
+      }
+      const key = onlyKey === undefined ? representationKey(representation) : object[onlyKey];
+      index = known.get(key);
+      if (index === undefined) {
+        index = representations.length;
+        known.set(key, index);
+        if (rewrites) applyRewrites(rewrites, representation, fetch.place.types);
+        representations.push(representation);
+      }
     }
     objects.push(object);
     indexes.push(index);

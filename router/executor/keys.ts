@@ -37,6 +37,8 @@ export function dataKeysFor(document: DocumentNode, supergraph: Supergraph): Dat
   return (field) => {
     const key = field.alias?.value ?? field.name.value;
     const signature = signatureOf(field);
+    // Nor may a key reach the prototype of the objects that it stands in.
+    if (key in Object.prototype) return `client_${signatures.get(key)?.indexOf(signature) ?? 0}__${key}`;
     if (signature === key && !withArguments.has(key)) return key;
     const same = signatures.get(key) ?? [];
     if (same.length > 1) return `client_${same.indexOf(signature)}__${key}`;

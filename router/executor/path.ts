@@ -1,6 +1,6 @@
 // Walks the tree along the path of a Flatten node: fields, lists (`@`) and type conditions (`|[A,B]`).
 import type { ResponsePath } from '@apollo/query-planner';
-import { isDataObject, read, type DataObject } from './data.ts';
+import { isDataObject, type DataObject } from './data.ts';
 
 type Step =
   | { readonly kind: 'field'; readonly key: string }
@@ -50,7 +50,7 @@ function collectFrom(start: unknown, path: CompiledPath, from: number, found: Da
       for (const item of value as unknown[]) collectFrom(item, path, next, found);
       return;
     }
-    if (step.kind === 'field') value = read(value as DataObject, step.key);
+    if (step.kind === 'field') value = (value as DataObject)[step.key];
     else if (step.kind === 'list' || !isOfType(value as DataObject, step.names)) return;
   }
   if (Array.isArray(value)) for (const item of value as unknown[]) collectFrom(item, path, path.length, found);
@@ -68,7 +68,7 @@ export function locate(root: DataObject, path: CompiledPath): Place[] {
     } else if (isDataObject(value)) {
       if (step === undefined) places.push({ object: value, path: taken, ancestors });
       else if (step.kind === 'field') {
-        visit(read(value, step.key), at + 1, [...taken, step.key], [...ancestors, value]);
+        visit(value[step.key], at + 1, [...taken, step.key], [...ancestors, value]);
       } else if (step.kind === 'types' && isOfType(value, step.names)) visit(value, at + 1, taken, ancestors);
     }
   };

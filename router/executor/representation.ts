@@ -2,14 +2,31 @@
 import type { QueryPlanSelectionNode } from '@apollo/query-planner';
 import { Kind } from 'graphql';
 import type { SelectionSetNode } from 'graphql';
-import { isDataObject, read, write, type DataObject } from './data.ts';
+import { isDataObject, type DataObject } from './data.ts';
 import type { TypeIndex } from './types.ts';
 
-/**
- * The representation of an object; null when it lacks a required field, undefined when it is of another type. Conditions
- * of the client may have left out one of several fragments for good: with `isPartOk` what is there will do.
- */
-export type RepresentationBuilder = (entity: DataObject, isPartOk: boolean) => DataObject | null | undefined;
+/** Makes the representations of objects of one type. */
+export interface RepresentationBuilder {
+  /**
+   * The representation; null when the object lacks a required field. Conditions of the client may have left out one of
+   * several fragments for good: with `isPartOk` what is there will do.
+   */
+  readonly build: (entity: DataObject, isPartOk: boolean) => DataObject | null;
+  /** The only field that tells two objects of the type apart; undefined when there are several. */
+  readonly onlyKey: string | undefined;
+}
+
+/** Finds the builder for objects of a type; undefined when the fetch is not for them. */
+export type FindBuilder = (typename: string) => RepresentationBuilder | undefined;
+
+/** What decides a representation besides the `requires`. */
+export interface RepresentationFacts {
+  readonly types: TypeIndex;
+  /** Who is asked. */
+  readonly subgraph: string;
+  /** Whether any other fetch brings a key to objects of a type: the planner requires some of all types that it needs of one. */
+  readonly isBrought: (key: string, typename: string) => boolean;
+}
 
 interface Field {
   readonly key: string;
@@ -23,34 +40,47 @@ interface Group {
   readonly hasKey: boolean;
 }
 
+/** What is taken of an object below the entity. */
 interface Selection {
   readonly nodes: readonly QueryPlanSelectionNode[];
-  /** What applies to a type. The first group has the fields outside fragments, which must be there. */
   readonly byType: Map<string, readonly Group[]>;
-}
-
-/** What decides a representation besides the `requires`. */
-export interface RepresentationFacts {
-  readonly types: TypeIndex;
-  /** Who is asked. */
-  readonly subgraph: string;
-  /** Whether any other fetch brings a key to objects of a type: the planner requires some of all types that it needs of one. */
-  readonly isBrought: (key: string, typename: string) => boolean;
 }
 
 /** Compiles the `requires` of a fetch. Each type that comes by is worked out once. */
 export function compileRepresentation(
   requires: readonly QueryPlanSelectionNode[],
   facts: RepresentationFacts,
-): RepresentationBuilder {
-  const root: Selection = { nodes: requires, byType: new Map() };
-  return (entity, isPartOk) => {
-    const typename = entity['__typename'];
-    if (typeof typename !== 'string') return undefined;
-    const groups = groupsOf(root, typename, facts, true);
-    // Without a key in all that it would be sent, the fetch is for objects of other types (the planner asks for what
-    // one type requires on the whole interface).
-    if (!groups.some(({ hasKey }) => hasKey)) return undefined;
+): FindBuilder {
+  const builders = new Map<string, RepresentationBuilder | undefined>();
+  return (typename) => {
+    if (builders.has(typename)) return builders.get(typename);
+    const builder = compileBuilder(compileGroups(requires, typename, facts, true), typename, facts);
+    // Names that no type has are not remembered: a subgraph could send any number of them.
+    if (builder) builders.set(typename, builder);
+    return builder;
+  };
+}
+
+function compileBuilder(
+  groups: readonly Group[],
+  typename: string,
+  facts: RepresentationFacts,
+): RepresentationBuilder | undefined {
+  // Without a key in all that it would be sent, the fetch is for objects of other types (the planner asks for what one
+  // type requires on the whole interface).
+  if (!groups.some(({ hasKey }) => hasKey)) return undefined;
+  const [first] = groups;
+  const fields = first?.fields.filter(({ key }) => key !== '__typename') ?? [];
+  const [field] = fields;
+  if (groups.length === 1 && fields.length === 1 && field && !field.selection) {
+    const { key } = field;
+    const build = (entity: DataObject): DataObject | null => {
+      const value = entity[key];
+      return value === undefined ? null : { __typename: typename, [key]: value };
+    };
+    return { build, onlyKey: key };
+  }
+  const build = (entity: DataObject, isPartOk: boolean): DataObject | null => {
     let result: DataObject | undefined;
     let hasKey = false;
     for (const group of groups) {
@@ -64,17 +94,13 @@ export function compileRepresentation(
     }
     return hasKey && result ? result : null;
   };
+  return { build, onlyKey: undefined };
 }
 
-function groupsOf(
-  selection: Selection,
-  typename: string,
-  facts: RepresentationFacts,
-  isEntity: boolean,
-): readonly Group[] {
+function groupsOf(selection: Selection, typename: string, facts: RepresentationFacts): readonly Group[] {
   let groups = selection.byType.get(typename);
   if (!groups) {
-    groups = compileGroups(selection.nodes, typename, facts, isEntity);
+    groups = compileGroups(selection.nodes, typename, facts, false);
     selection.byType.set(typename, groups);
   }
   return groups;
@@ -118,7 +144,7 @@ function covers(nodes: readonly QueryPlanSelectionNode[], key: SelectionSetNode)
 /** What is selected of an object below an entity; undefined when a field is missing. */
 function select(source: DataObject, selection: Selection, facts: RepresentationFacts): DataObject | undefined {
   const typename = source['__typename'];
-  const groups = groupsOf(selection, typeof typename === 'string' ? typename : '', facts, false);
+  const groups = groupsOf(selection, typeof typename === 'string' ? typename : '', facts);
   let result: DataObject = {};
   for (const [at, group] of groups.entries()) {
     const part = take(source, group.fields, facts);
@@ -131,10 +157,10 @@ function select(source: DataObject, selection: Selection, facts: RepresentationF
 function take(source: DataObject, fields: readonly Field[], facts: RepresentationFacts): DataObject | undefined {
   const part: DataObject = {};
   for (const { key, selection } of fields) {
-    const value = read(source, key);
+    const value = key in Object.prototype && !Object.hasOwn(source, key) ? undefined : source[key];
     const taken = selection ? takeValue(value, selection, facts) : value;
     if (taken === undefined) return undefined;
-    write(part, key, taken);
+    part[key] = taken;
   }
   return part;
 }
@@ -154,7 +180,7 @@ function takeValue(value: unknown, selection: Selection, facts: RepresentationFa
 /** Two groups may name the same object with different fields. */
 function unite(before: DataObject, after: DataObject): DataObject {
   for (const key in after) {
-    write(before, key, Object.hasOwn(before, key) ? uniteValues(before[key], after[key]) : after[key]);
+    before[key] = Object.hasOwn(before, key) ? uniteValues(before[key], after[key]) : after[key];
   }
   return before;
 }

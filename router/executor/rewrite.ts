@@ -1,6 +1,6 @@
 // The planner's rewrites: values set in representations and keys renamed in answers.
 import type { FetchNode } from '@apollo/query-planner';
-import { isDataObject, read, write, type DataObject } from './data.ts';
+import { isDataObject, type DataObject } from './data.ts';
 import type { TypeIndex } from './types.ts';
 
 type DataRewrite = NonNullable<FetchNode['outputRewrites']>[number];
@@ -23,13 +23,13 @@ function applyAt(rewrite: DataRewrite, value: unknown, at: number, types: TypeIn
   if (element.startsWith(fragmentPrefix)) {
     if (fits(value, element, types)) applyAt(rewrite, value, at + 1, types);
   } else if (at < rewrite.path.length - 1) {
-    applyAt(rewrite, read(value, element), at + 1, types);
+    applyAt(rewrite, value[element], at + 1, types);
   } else if (rewrite.kind === 'ValueSetter') {
-    write(value, element, rewrite.setValueTo);
+    value[element] = rewrite.setValueTo;
   } else {
-    const renamed = read(value, element);
+    const renamed = value[element];
     if (renamed === undefined) return;
-    write(value, rewrite.renameKeyTo, renamed);
+    value[rewrite.renameKeyTo] = renamed;
     value[element] = undefined;
   }
 }

@@ -1,6 +1,6 @@
 // Shapes data with all that the specification asks for: nulls rise, and each thing that is wrong is told with its path.
 // It is the slow way, taken when a fetch failed or the fast way met something odd.
-import { read, type DataObject } from './data.ts';
+import type { DataObject } from './data.ts';
 import type { FieldShape, ObjectShape, TypeShape } from './shape.ts';
 
 export type Path = ReadonlyArray<string | number>;
@@ -40,7 +40,7 @@ export function shapeExactly(shape: ObjectShape, data: DataObject, introspect: I
     const result: [string, unknown][] = [];
     for (const field of of.fields) {
       path.push(field.key);
-      const given = field.isRefused ? null : read(object, field.dataKey);
+      const given = field.isRefused ? null : own(object, field.dataKey);
       const value = field.type ? shapePosition(given, field.type, of, field) : shapeMeta(of, field, introspect);
       path.pop();
       if (value === rising) return rising;
@@ -87,7 +87,7 @@ export function shapeExactly(shape: ObjectShape, data: DataObject, introspect: I
     }
     if (type.kind === 'nonNull') return shapePosition(value, type, parent, field);
     if (typeof value !== 'object' || Array.isArray(value)) return violate(`Expected an object for ${position}.`);
-    const typename = read(value as DataObject, '__typename');
+    const typename = (value as DataObject)['__typename'];
     const shape = type.selection.of(typeof typename === 'string' ? typename : undefined);
     if (!shape) return violate(`Invalid __typename found for ${position}.`);
     if (!shape.isUndecided) return shapeObject(value as DataObject, shape);
@@ -103,6 +103,9 @@ export function shapeExactly(shape: ObjectShape, data: DataObject, introspect: I
   const shaped = shapeObject(data, shape);
   return { data: shaped === rising ? null : shaped, violations, missing };
 }
+
+/** The payload of an event has the field names of its schema as keys, whatever they are. */
+const own = (object: DataObject, key: string): unknown => (Object.hasOwn(object, key) ? object[key] : undefined);
 
 const maxInt = 2 ** 31 - 1;
 const minInt = -(2 ** 31);

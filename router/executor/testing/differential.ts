@@ -3,6 +3,7 @@
 import { execute, getVariableValues } from 'graphql';
 import type { ExecutionResult, GraphQLError, GraphQLFieldResolver, GraphQLOutputType } from 'graphql';
 import { executeEvent, executeOperation, type SubgraphFetch } from '../execute.ts';
+import { maxPlacesPerError } from '../failures.ts';
 import type { CompiledOperation } from '../operation.ts';
 import { CodedError } from '../../../service/errors.ts';
 import { makeGraph, type TestGraph } from './graph.ts';
@@ -130,7 +131,9 @@ export function difference(ours: ExecutionResult, { result: theirs }: Reference)
   const right = effects(theirs);
   const missing = [...right].filter((effect) => !left.has(effect));
   const extra = [...left].filter((effect) => !right.has(effect));
-  if (missing.length > 0) return `errors missing: ${missing.join('; ')}`;
+  // Only so many places are told of one error.
+  const isCapped = (ours.errors?.length ?? 0) >= maxPlacesPerError;
+  if (missing.length > 0 && !isCapped) return `errors missing: ${missing.join('; ')}`;
   return extra.length > 0 ? `errors too many: ${extra.join('; ')}` : undefined;
 }
 
@@ -162,8 +165,7 @@ const plainMessage = (message: string): string => (message.startsWith('broken') 
  */
 export function unexplained(ours: ExecutionResult, { result, types }: Reference): string | undefined {
   const paths = (ours.errors ?? []).map(({ path }) => path ?? []);
-  // Only so many places are told of one error.
-  const isCapped = paths.length >= 20;
+  const isCapped = paths.length >= maxPlacesPerError;
   const check = (
     mine: unknown,
     whole: unknown,
