@@ -18,8 +18,22 @@ export const fixtureTypes = (): string[] => readdirSync(folder).map((file) => fi
 export const readFixture = <Type extends EventType>(type: Type): Fixture<Type> =>
   JSON.parse(readFileSync(new URL(`${type}.json`, folder), 'utf8')) as Fixture<Type>;
 
-/** The shape of a message: the same for two that differ only in ids, times, amounts and texts. */
-export function shapeOf(value: unknown): unknown {
+/** What two messages of a type have in common, however much their ids, times, amounts and texts differ. */
+export const contractOf = ({
+  subject,
+  headers,
+  payload,
+}: Pick<Fixture, 'subject' | 'headers'> & { payload: object }) => ({
+  subject: shapeOf(subject),
+  type: headers['ce-type'],
+  source: headers['ce-source'],
+  headers: Object.keys(headers)
+    .filter((name) => name.startsWith('ce-') || name === 'content-type')
+    .sort(),
+  payload: shapeOf(payload),
+});
+
+function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shapeOf);
   if (typeof value !== 'object' || value === null) return typeof value === 'string' ? formOf(value) : typeof value;
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shapeOf(each)]));

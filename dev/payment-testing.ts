@@ -1,6 +1,7 @@
-// The payment subgraph inside a test, on a database of either engine, with a delivery that answers as the test says.
+// The payment subgraph inside a test: what delivery answers, and what becomes of calls to the card processor, is the test's to say.
 import { readSubgraphSdl } from '../schema/compose.ts';
-import type { CancelReply, EventData } from '../schema/events.ts';
+import type { CancelReply, CommandRequest } from '../schema/events.ts';
+import { createLog } from '../service/log.ts';
 import { serveCommand } from '../service/nats.ts';
 import { consumers } from '../subgraphs/payment/consumers.ts';
 import { migrations } from '../subgraphs/payment/migrations/index.ts';
@@ -13,59 +14,70 @@ import type { TestSubgraph } from './subgraph-testing.ts';
 import type { Infrastructure } from './testing.ts';
 
 export interface TestPayment extends TestSubgraph {
-  /** What delivery says to a cancel; a test may change it. */
-  readonly delivery: { answer: CancelReply };
-  /** Asks for a cancel as the order subgraph does. */
-  cancel(orderId: string, reason?: string): Promise<CancelReply>;
+  readonly wire: {
+    /** Delivery's answer to a cancel. */
+    delivery: () => Promise<CancelReply>;
+    /** Passed before, and after, each call reaches the card processor; a rejection loses it there. */
+    wayThere: () => Promise<void>;
+    wayBack: () => Promise<void>;
+  };
+  /** The cancels that delivery was asked for. */
+  readonly asked: readonly CommandRequest<'delivery.cancel'>[];
+  /** Delivery confirms, nothing is lost, nothing was asked. */
+  reset(): void;
 }
 
-/** `alone`: without a delivery to answer. */
-export async function startTestPayment(
-  infrastructure: Infrastructure,
-  databaseUrl: string,
-  { alone = false }: { readonly alone?: boolean } = {},
-): Promise<TestPayment> {
-  const delivery: TestPayment['delivery'] = { answer: { outcome: 'cancelled' } };
-  let cancel: TestPayment['cancel'] | undefined;
+export async function startTestPayment(infrastructure: Infrastructure): Promise<TestPayment> {
+  const nothingLost: TestPayment['wire'] = {
+    delivery: () => Promise.resolve({ outcome: 'cancelled' }),
+    wayThere: () => Promise.resolve(),
+    wayBack: () => Promise.resolve(),
+  };
+  const wire = { ...nothingLost };
+  const asked: CommandRequest<'delivery.cancel'>[] = [];
+  const overTheWire =
+    <Request, Result>(call: (request: Request) => Promise<Result>) =>
+    async (request: Request): Promise<Result> => {
+      await wire.wayThere();
+      const result = await call(request);
+      await wire.wayBack();
+      return result;
+    };
+
   const payment = await startTestSubgraph(infrastructure, {
     name: 'payment',
     stream: 'PAYMENT',
     entities: [PaymentRow, SandboxCharge],
     migrations,
-    databaseUrl,
     build: ({ database, broker, log }) => {
       const now = (): Date => new Date();
-      const processor = createSandboxProcessor({ database, now, slowMs: 50 });
+      const sandbox = createSandboxProcessor({ database, now, slowMs: 200 });
+      const processor = { charge: overTheWire(sandbox.charge), refund: overTheWire(sandbox.refund) };
       const deps = { database, broker, processor, now, log };
-      const amount = { amount: 9_000, currency: 'KRW' };
-      cancel = (orderId, reason) =>
-        cancelPayment(deps, { orderId, customerId: 'alice', amount, reason: reason ?? null });
       return {
         sdl: readSubgraphSdl('payment'),
         resolvers,
         createContext: createContext(deps),
         consumers: consumers(deps),
-        background: [
-          () => serveCommand(broker, 'payment.cancel', log, (request) => cancelPayment(deps, request)),
-          ...(alone ? [] : [() => serveCommand(broker, 'delivery.cancel', log, async () => delivery.answer)]),
-        ],
+        background: [() => serveCommand(broker, 'payment.cancel', log, (request) => cancelPayment(deps, request))],
       };
     },
   });
-  if (cancel === undefined) throw new Error('the subgraph was not built');
-  return Object.assign(payment, { delivery, cancel });
+  const stopDelivery = serveCommand(payment.broker, 'delivery.cancel', createLog('delivery', 'silent'), (request) => {
+    asked.push(request);
+    return wire.delivery();
+  });
+  return {
+    ...payment,
+    wire,
+    asked,
+    reset() {
+      Object.assign(wire, nothingLost);
+      asked.length = 0;
+    },
+    async close() {
+      await stopDelivery();
+      await payment.close();
+    },
+  };
 }
-
-/** An order as the order subgraph places it. */
-export const placedOrder = (
-  orderId: string,
-  more: Partial<EventData<'order.placed'>> = {},
-): EventData<'order.placed'> => ({
-  orderId,
-  customerId: 'alice',
-  total: { amount: 9_000, currency: 'KRW' },
-  paymentToken: null,
-  deliveryAddress: '서울시 종로구 1',
-  placedAt: new Date().toISOString(),
-  ...more,
-});

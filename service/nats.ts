@@ -239,9 +239,8 @@ export function serveCommand<Name extends CommandName>(
         { kind: SpanKind.SERVER, traceparent: message.headers?.get('traceparent') || undefined },
         async () => {
           try {
-            const request = commands[name].request.safeParse(message.json());
-            if (!request.success) throw new CodedError('MESSAGE_INVALID', z.prettifyError(request.error));
-            message.respond(JSON.stringify(await handle(request.data as CommandRequest<Name>)));
+            const request = readRequest(name, message.string());
+            message.respond(JSON.stringify(await handle(request)));
           } catch (error) {
             const code = codeOf(error);
             log.warn({ error, command: name, code }, 'command failed');
@@ -254,4 +253,16 @@ export function serveCommand<Name extends CommandName>(
   return async () => {
     await Promise.all(stops.map((stop) => stop()));
   };
+}
+
+function readRequest<Name extends CommandName>(name: Name, text: string): CommandRequest<Name> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new CodedError('MESSAGE_INVALID', 'The request is not JSON.', {}, error);
+  }
+  const request = commands[name].request.safeParse(json);
+  if (!request.success) throw new CodedError('MESSAGE_INVALID', z.prettifyError(request.error));
+  return request.data as CommandRequest<Name>;
 }

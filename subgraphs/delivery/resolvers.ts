@@ -71,7 +71,7 @@ export const createResolvers = (deps: DeliveryDependencies): GraphQLResolverMap<
     }),
   },
   Delivery: {
-    __resolveReference: ({ id }: { id: string }, context: DeliveryContext) => {
+    __resolveReference: async ({ id }: { id: string }, context: DeliveryContext) => {
       requireViewer(context.viewer);
       return findDelivery(id, context);
     },
@@ -79,7 +79,7 @@ export const createResolvers = (deps: DeliveryDependencies): GraphQLResolverMap<
   },
   Order: {
     // Nothing to look up: an order is known here by its id alone, and its delivery is guarded where it is read.
-    __resolveReference: ({ id }: { id: string }) => ({ id: parseInput(idInput, id, 'id') }),
+    __resolveReference: async ({ id }: { id: string }) => ({ id: parseInput(idInput, id, 'id') }),
     delivery: ({ id }: { id: string }, _: unknown, { deliveriesOfOrders }) => deliveriesOfOrders.load(id),
   },
 });

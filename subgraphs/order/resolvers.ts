@@ -121,7 +121,7 @@ export const createResolvers = (deps: DriverDependencies): GraphQLResolverMap<Or
       },
     },
     Order: {
-      __resolveReference: ({ id }: { id: string }, { viewer, orders }: OrderContext) => {
+      __resolveReference: async ({ id }: { id: string }, { viewer, orders }: OrderContext) => {
         requireViewer(viewer);
         return found(orders.load(parseInput(idInput, id, 'id')));
       },
@@ -133,7 +133,7 @@ export const createResolvers = (deps: DriverDependencies): GraphQLResolverMap<Or
       unitPrice: ({ unitPrice, currency }: OrderedItem & { currency: string }) => ({ amount: unitPrice, currency }),
     },
     Menu: {
-      __resolveReference: ({ id }: { id: string }, { menus }: OrderContext) =>
+      __resolveReference: async ({ id }: { id: string }, { menus }: OrderContext) =>
         found(menus.load(parseInput(idInput, id, 'id'))),
       price: ({ price, currency }: MenuRow) => ({ amount: price, currency }),
     },

@@ -51,7 +51,7 @@ export const resolvers: GraphQLResolverMap<PaymentContext> = {
     payment: (_: unknown, { id }: { id: string }, context) => findPayment(id, context),
   },
   Payment: {
-    __resolveReference: ({ id }: { id: string }, context: PaymentContext) => {
+    __resolveReference: async ({ id }: { id: string }, context: PaymentContext) => {
       requireViewer(context.viewer);
       return findPayment(id, context);
     },
@@ -61,7 +61,7 @@ export const resolvers: GraphQLResolverMap<PaymentContext> = {
   },
   Order: {
     // Nothing to look up: an order is known here by its id alone, and its payment is guarded where it is read.
-    __resolveReference: ({ id }: { id: string }) => ({ id: parseInput(idInput, id, 'id') }),
+    __resolveReference: async ({ id }: { id: string }) => ({ id: parseInput(idInput, id, 'id') }),
     payment: ({ id }: { id: string }, _: unknown, { paymentsOfOrders }) => paymentsOfOrders.load(id),
   },
 };
