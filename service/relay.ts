@@ -124,24 +124,24 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
 
   /** Publishes one batch the slow way; gives its size. */
   const cycle = async (): Promise<number> => {
-    if (generation === undefined) {
-      const connection = connections;
-      const known = await lookAtStream();
-      // Connected anew meanwhile, perhaps to a broker that came back with less: look again.
-      if (connection !== connections) return cycle();
-      generation = known;
-    }
+    // Kept aside: the broker may be lost at any moment below, and what is claimed then is given back.
+    const current = generation ?? (await lookAtStream());
+    if (current === undefined) return cycle();
     const batch = await claimRows(database, { stream, me, leaseMs, limit: batchSize });
     if (batch.length === 0) return 0;
-    const failure = await publisher.publish(batch, Date.now() + leaseMs, generation);
-    if (failure !== undefined) throw failure;
+    const failure = await publisher.publish(batch, Date.now() + leaseMs, current);
+    if (failure !== undefined) throw new Error('not everything could be published', { cause: failure });
     return batch.length;
   };
 
-  const lookAtStream = async (): Promise<number> => {
+  /** Gives nothing when the broker was connected anew meanwhile, as it may have come back with less. */
+  const lookAtStream = async (): Promise<number | undefined> => {
+    const before = connections;
     // What was stored before is marked first, so that it is looked at too.
     await publisher.idle();
-    return verifyStream(options);
+    const found = await verifyStream(options);
+    generation = before === connections ? found : undefined;
+    return generation;
   };
 
   const prune = async (): Promise<void> => {
