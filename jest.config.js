@@ -11,7 +11,12 @@ const shared = {
 export default {
   coverageProvider: 'v8',
   projects: [
-    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/**/*.test.ts'], testPathIgnorePatterns: ['/node_modules/', '\\.int\\.test\\.ts$'] },
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '\\.int\\.test\\.ts$'],
+    },
     { ...shared, displayName: 'integration', testMatch: ['<rootDir>/**/*.int.test.ts'] },
     { ...shared, displayName: 'end-to-end', testMatch: ['<rootDir>/tests/**/*.e2e.ts'] },
   ],

@@ -45,7 +45,10 @@ export function composeSupergraph(subgraphs: readonly SubgraphDefinition[]): { s
     subgraphs.map(({ name, url, sdl }) => ({ name, url, typeDefs: parse(sdl) })),
   );
   if (supergraphSdl === undefined) {
-    const lines = (errors ?? []).map((error) => `  ${String(error.extensions['code'] ?? 'ERROR')}: ${error.message}`);
+    const lines = errors.map(
+      ({ extensions, message }) =>
+        `  ${typeof extensions['code'] === 'string' ? extensions['code'] : 'ERROR'}: ${message}`,
+    );
     throw new Error(`The subgraphs do not compose:\n${lines.join('\n')}`);
   }
   return { supergraphSdl, apiSdl: publicApiOf(supergraphSdl) };

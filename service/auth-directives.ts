@@ -17,7 +17,7 @@ export function enforceAuthDirectives(schema: GraphQLSchema): GraphQLSchema {
       const resolve = field.resolve ?? defaultFieldResolver;
       field.resolve = (source, args, context: { readonly viewer: Viewer | undefined }, info) => {
         rule(context.viewer);
-        return resolve(source, args, context, info) as unknown;
+        return resolve(source, args, context, info);
       };
     }
   }

@@ -1,5 +1,5 @@
 // Relay connections by keyset: the cursor holds the key of its row, so page 1,000 costs what page 1 costs.
-import { z } from 'zod';
+import type { z } from 'zod';
 import { CodedError } from './errors.ts';
 
 export interface Connection<Node> {

@@ -134,7 +134,7 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
     } catch (error) {
       const code = codeOf(error);
       const { disposition, level } = errorTable[code];
-      const attempts = message.info.redeliveryCount;
+      const attempts = message.info.deliveryCount;
       const hopeless = code === 'INTERNAL_SERVER_ERROR' && attempts >= attemptsBeforeParking;
       if (disposition === 'nak' && !hopeless) {
         log[level]({ error, code, attempts, subject: message.subject }, 'message will be tried again');

@@ -69,14 +69,14 @@ export async function openDeadLetters(connection: NatsConnection): Promise<DeadL
         throw error;
       });
       if (info === undefined) return;
-      const deleted = new Set(info.state.deleted ?? []);
+      const deleted = new Set(info.state.deleted as number[] | undefined);
       for (let seq = info.state.first_seq; seq <= info.state.last_seq; seq += 1) {
         if (!deleted.has(seq)) yield await get(seq);
       }
     },
     async replay(letter) {
       const original = Object.entries(letter.headers).filter(([name]) => !name.startsWith('dead-letter-'));
-      await connection.jetstream().publish(`${letter.subject}`, letter.payload, {
+      await connection.jetstream().publish(letter.subject, letter.payload, {
         headers: toNatsHeaders({ ...Object.fromEntries(original), 'replay-for': letter.durable }),
         msgID: `replay-${String(letter.seq)}-${letter.time}`,
       });

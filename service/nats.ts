@@ -36,7 +36,7 @@ export function connectBroker(options: {
   const lossListeners = new Set<() => void>();
   let current: NatsConnection | undefined;
   let connected = false;
-  let closing = false;
+  const lifetime = { closing: false };
   const announce = (connection: NatsConnection): void => {
     connected = true;
     for (const listener of listeners) listener(connection);
@@ -58,7 +58,7 @@ export function connectBroker(options: {
       ignoreAuthErrorAbort: true,
     });
     current = established;
-    if (closing) await established.close();
+    if (lifetime.closing) await established.close();
     void (async () => {
       for await (const status of established.status()) {
         if (status.type === Events.Disconnect) {
@@ -69,7 +69,7 @@ export function connectBroker(options: {
           log.info('broker reconnected');
           announce(established);
         } else if (status.type === Events.Error) {
-          log.warn({ broker: String(status.data) }, 'broker error');
+          log.warn({ broker: status.data }, 'broker error');
         }
       }
     })();
@@ -91,7 +91,7 @@ export function connectBroker(options: {
       return () => lossListeners.delete(listener);
     },
     async close() {
-      closing = true;
+      lifetime.closing = true;
       connected = false;
       await current?.close();
     },

@@ -32,7 +32,7 @@ export async function verifyStream({ database, broker, stream, streamSettings, l
       .ignore()
       .execute('run');
     const known = await em.findOneOrFail(RelayLock, { stream }, forUpdate);
-    const created = String(info.created);
+    const created = info.created;
     const newest = await em.findOne(
       OutboxMessage,
       { stream, streamSeq: { $ne: null } },

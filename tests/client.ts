@@ -39,7 +39,7 @@ export async function signIn(stack: Stack, sub: string, scope = ''): Promise<Cus
     ask,
     async get<Data>(query: string, variables?: Record<string, unknown>) {
       const { data, errors } = await ask<Data>(query, variables);
-      if (errors !== undefined || data == null) throw new Error(JSON.stringify(errors));
+      if (errors !== undefined || data === undefined || data === null) throw new Error(JSON.stringify(errors));
       return data;
     },
     watch: (query, variables = {}) => watch(stack, authorization, query, variables),
@@ -65,7 +65,7 @@ function watch<Event>(
     { query, variables },
     {
       next({ data, errors }) {
-        const value = data == null ? undefined : Object.values(data)[0];
+        const value = data === undefined || data === null ? undefined : Object.values(data)[0];
         if (errors !== undefined) ended = new Error(JSON.stringify(errors));
         else if (value !== undefined) seen.push(value);
         changed();

@@ -74,7 +74,10 @@ export function startDriver(deps: DriverDependencies, metrics: Registry): () => 
       deps.log.error({ orderId, status: order.status, attempts: order.driveAttempts }, 'an order is stuck');
     }
     driven.inc({ status: order.status });
-    if (order.status === 'CANCELLING') return void (await driveCancel(deps, orderId));
+    if (order.status === 'CANCELLING') {
+      await driveCancel(deps, orderId);
+      return;
+    }
     if (!(await claim(deps, order, pauseAfter(order.driveAttempts, deps.stuckAfterMs, longestResendPauseMs)))) return;
     if (await resendOrder(deps, orderId)) {
       deps.log.warn({ orderId, status: order.status }, 'an order has not moved; it was sent again');
