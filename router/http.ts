@@ -18,6 +18,14 @@ export interface HttpServerOptions {
   /** Undefined: no pages for browsers. */
   readonly pages: Pages | undefined;
   readonly metrics: RouterMetrics;
+  /** Answers requests that ask for a stream of results, and says whether it did. Undefined: there are none. */
+  readonly stream:
+    | ((
+        request: IncomingMessage,
+        response: ServerResponse,
+        params: Record<string, unknown> | undefined,
+      ) => Promise<boolean>)
+    | undefined;
   /** What readiness tells besides. */
   readonly details: () => Readonly<Record<string, string>>;
   /** Origins of web pages that may call from elsewhere; `*` for all. Empty: only pages of this server. */
@@ -101,6 +109,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         }
       }
     }
+    if (options.stream !== undefined && (await options.stream(request, response, paramsOf(body, search)))) return;
     const traceparent = headerOf(request, 'traceparent');
     await inSpan('graphql', { kind: SpanKind.SERVER, traceparent }, async () => {
       const started = performance.now();
@@ -226,6 +235,12 @@ function discard(request: IncomingMessage): void {
   request.resume();
   const timer = setTimeout(() => request.destroy(), lingerMs);
   request.once('close', () => clearTimeout(timer));
+}
+
+/** The parameters of a GraphQL request, from its body or its query string. */
+function paramsOf(body: unknown, search: string): Record<string, unknown> | undefined {
+  if (typeof body === 'object' && body !== null) return body as Record<string, unknown>;
+  return search === '' ? undefined : Object.fromEntries(new URLSearchParams(search));
 }
 
 function targetOf(request: IncomingMessage): { readonly pathname: string; readonly search: string } {

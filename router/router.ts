@@ -11,7 +11,6 @@ import { createRouterMetrics } from './metrics.ts';
 import { createOperations } from './operations.ts';
 import { createPages } from './pages.ts';
 import { createSubgraphClient } from './subgraph-client.ts';
-import { attachWebSocket } from './subscriptions/websocket.ts';
 import { createLive } from './subscriptions/live.ts';
 import { loadSupergraph } from './supergraph.ts';
 import type { Supergraph } from './supergraph.ts';
@@ -74,11 +73,27 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const graphql = await startGraphqlServer({ supergraph, prepare, fetch: client.fetch, mask, log });
   opened.defer(() => graphql.stop());
 
+  const live =
+    broker === undefined
+      ? undefined
+      : createLive({
+          broker,
+          supergraph: graphql.supergraph,
+          prepare,
+          verify,
+          fetch: client.fetch,
+          cursorSecrets: cursorSecrets(config, log),
+          maskError: mask,
+          log,
+          registry: metrics.registry,
+        });
+
   const http = createHttpServer({
     graphql,
     verify,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,
+    stream: live?.answer,
     details: () => ({
       supergraph: graphql.supergraph().id,
       ...(broker === undefined ? {} : { nats: broker.isConnected() ? 'up' : 'down' }),
@@ -88,33 +103,11 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     log,
   });
-  let closeSockets = (): Promise<void> => Promise.resolve();
-  if (broker !== undefined) {
-    const live = createLive({
-      broker,
-      fetch: client.fetch,
-      cursorSecrets: cursorSecrets(config, log),
-      maskError: mask,
-      log,
-      registry: metrics.registry,
-    });
-    opened.defer(() => live.engine.close());
-    const sockets = attachWebSocket(http.server, endpoint, {
-      engine: live.engine,
-      supergraph: graphql.supergraph,
-      prepare,
-      verify,
-      fetch: client.fetch,
-      maskError: mask,
-      log,
-      metrics: live.metrics,
-    });
-    closeSockets = sockets.close;
-  }
+  live?.attach(http.server, endpoint);
   opened.defer(async () => {
     http.announceDrain();
     // Together: the server counts sockets as connections, and takes no new ones while these are closed.
-    await Promise.all([closeSockets(), http.close()]);
+    await Promise.all([live?.close(), http.close()]);
   });
   const origin = await http.listen(config.HOST, config.ROUTER_PORT);
 

@@ -1,42 +1,48 @@
-// Finds connections whose other end is gone: one timer for all of them, each asked once in every interval.
+// Calls every connection once in an interval, spread over it, with one timer for all of them and none while there are none.
 
-/** A connection that can be asked whether it is there. */
+/** A connection that is called once in every interval: to ask whether it is there, or to say that we are. */
 export interface Beating {
-  /** Called once in every interval: asks the peer, or gives up when the last question was not answered. */
   beat(): void;
 }
 
 export interface Heartbeat {
-  /** Asks `item` from now on. Returns how to stop. */
+  /** Calls `item` from now on. Returns the slot that `remove` needs. */
   add(item: Beating): number;
   remove(slot: number, item: Beating): void;
   close(): void;
 }
 
-/** Spreads the questions of one interval over this many moments, so that 20,000 connections are no burst. */
+/** So that 20,000 connections are no burst. */
 const slotCount = 60;
 
-/** @param intervalMs between two questions to one connection. */
+/** @param intervalMs between two calls of one connection. */
 export function createHeartbeat(intervalMs: number): Heartbeat {
   const slots = Array.from({ length: slotCount }, () => new Set<Beating>());
-  let added = 0;
+  let items = 0;
   let current = 0;
-  const timer = setInterval(() => {
+  let next = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const tick = (): void => {
     current = (current + 1) % slotCount;
     for (const item of slots[current] ?? []) item.beat();
-  }, intervalMs / slotCount);
-  timer.unref();
+  };
 
   return {
     add(item) {
-      // Behind the present slot, so that a connection has almost a whole interval before its first question.
-      const slot = (current + (added % slotCount)) % slotCount;
-      added += 1;
+      next = (next + 1) % slotCount;
+      // Not the slot that is next: a new connection has nothing to answer yet.
+      const slot = next === (current + 1) % slotCount ? current : next;
       slots[slot]?.add(item);
+      items += 1;
+      timer ??= setInterval(tick, intervalMs / slotCount).unref();
       return slot;
     },
     remove(slot, item) {
-      slots[slot]?.delete(item);
+      if (slots[slot]?.delete(item) !== true) return;
+      items -= 1;
+      if (items > 0) return;
+      clearInterval(timer);
+      timer = undefined;
     },
     close() {
       clearInterval(timer);

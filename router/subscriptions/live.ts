@@ -1,33 +1,61 @@
-// Puts the live engine together: the source on NATS, the batching fetch, the cursors and the figures.
-import type { GraphQLFormattedError } from 'graphql';
+// Puts the live side of the router together: source, engine, cursors and figures, and the three protocols in front.
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { VerifyIdentity } from '../../service/identity.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Broker } from '../../service/nats.ts';
 import type { Registry } from '../../service/telemetry.ts';
+import type { ErrorMask } from '../errors.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
+import type { PrepareOperation } from '../operations.ts';
 import type { RequestContext } from '../subgraph-client.ts';
+import type { Supergraph } from '../supergraph.ts';
+import { createClientHost } from './client-host.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import { createCursorCodec } from './cursor.ts';
 import { createLiveEngine } from './engine.ts';
-import type { EngineLimits, LiveEngine } from './engine.ts';
+import type { EngineLimits } from './engine.ts';
 import { batchEntities } from './hydrate.ts';
 import { createLiveMetrics } from './live-metrics.ts';
 import type { LiveMetrics } from './live-metrics.ts';
 import { createNatsSource } from './nats-source.ts';
+import { answerAsStream } from './stream.ts';
+import { attachWebSocket } from './websocket.ts';
 
 export interface LiveOptions {
   readonly broker: Broker;
+  /** The present supergraph. */
+  readonly supergraph: () => Supergraph;
+  readonly prepare: PrepareOperation;
+  readonly verify: VerifyIdentity;
   /** Asks the subgraphs of the present supergraph. */
   readonly fetch: SubgraphFetch<RequestContext>;
   /** HMAC keys of cursors, newest first. */
   readonly cursorSecrets: readonly string[];
-  readonly maskError: (error: unknown) => GraphQLFormattedError;
+  readonly maskError: ErrorMask;
   readonly log: Logger;
   readonly registry: Registry;
-  readonly limits?: Partial<EngineLimits>;
+  readonly limits?: Partial<ConnectionLimits & EngineLimits>;
 }
 
-/** One engine for all protocols. Close it after the protocols have drained, and before the broker. */
-export function createLive(options: LiveOptions): { readonly engine: LiveEngine; readonly metrics: LiveMetrics } {
-  const { broker, fetch, cursorSecrets, maskError, log, registry, limits = {} } = options;
+export interface Live {
+  readonly metrics: LiveMetrics;
+  /** Takes the WebSocket upgrades of a server; those for another path are refused. */
+  attach(server: Server, path: string): void;
+  /** Answers a GraphQL request as a stream, if it asks for one; returns whether it did. */
+  answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    params: Readonly<Record<string, unknown>> | undefined,
+  ): Promise<boolean>;
+  /** After `supergraph()` gives a new one: subscriptions that still fit go on, the others end with SUBSCRIPTION_SCHEMA_RELOAD. */
+  reload(): void;
+  /** Takes no new client and ends the others in waves, each told SHUTTING_DOWN. The broker stays open. */
+  close(): Promise<void>;
+}
+
+export function createLive(options: LiveOptions): Live {
+  const { broker, cursorSecrets, registry, limits = {}, ...shared } = options;
+  const { fetch, maskError, log, supergraph, prepare } = options;
   const metrics = createLiveMetrics(registry);
   const engine = createLiveEngine({
     source: createNatsSource(broker, log),
@@ -38,5 +66,15 @@ export function createLive(options: LiveOptions): { readonly engine: LiveEngine;
     metrics,
     limits,
   });
-  return { engine, metrics };
+  const host = createClientHost({ ...shared, engine, metrics, limits });
+  return {
+    metrics,
+    attach: (server, path) => attachWebSocket(server, path, host),
+    answer: (request, response, params) => answerAsStream(request, response, params, host),
+    reload: () => engine.reload(supergraph(), prepare),
+    async close() {
+      await host.close();
+      engine.close();
+    },
+  };
 }

@@ -5,6 +5,7 @@ import { connect } from 'nats';
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import { composeSupergraph } from '../../schema/compose.ts';
 import { subjectToken } from '../../schema/subject.ts';
@@ -23,8 +24,6 @@ import type { ConnectionLimits } from './connection-limits.ts';
 import type { EngineLimits } from './engine.ts';
 import { createLive } from './live.ts';
 import type { LiveMetrics } from './live-metrics.ts';
-import type { LiveDeps } from './live-operation.ts';
-import { attachWebSocket } from './websocket.ts';
 
 const link = (...imports: string[]): string =>
   `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ${JSON.stringify(['@key', ...imports])})`;
@@ -51,13 +50,18 @@ const thingsSdl = `
   type Thing @key(fields: "id") { id: ID!, name: String!, size: Int }
 `;
 
+/** A supergraph of things; the texts replace parts of the SDL. */
+export function composeThings(replace: (sdl: string) => string = (sdl) => sdl): Supergraph {
+  return loadSupergraph(
+    composeSupergraph([
+      { name: 'events', url: 'nats://events', sdl: replace(eventsSdl) },
+      { name: 'things', url: 'http://things', sdl: replace(thingsSdl) },
+    ]).supergraphSdl,
+  );
+}
+
 /** Composed once: composition is the slow part. */
-export const testSupergraph: Supergraph = loadSupergraph(
-  composeSupergraph([
-    { name: 'events', url: 'nats://events', sdl: eventsSdl },
-    { name: 'things', url: 'http://things', sdl: thingsSdl },
-  ]).supergraphSdl,
-);
+export const testSupergraph = composeThings();
 
 /** A token of the tests: `sub`, or `sub scope`, with an expiry. The verifier below reads it back. */
 export function tokenOf(sub: string, options: { readonly scope?: string; readonly expiresAt?: number } = {}): string {
@@ -112,21 +116,21 @@ export interface TestLive {
   readonly manager: JetStreamManager;
   readonly metrics: LiveMetrics;
   readonly subgraph: ReturnType<typeof thingsSubgraph>;
-  readonly deps: LiveDeps;
   /** Stores one change; the version must count up by thing. */
   publish(owner: string, id: string, version: number, more?: Readonly<Record<string, unknown>>): Promise<void>;
   client(token: string | undefined, options?: Partial<ClientOptions>): Client;
   /** The value of a metric, labels added up. */
   value(name: keyof LiveMetrics): Promise<number>;
-  /** Ends the sockets as a process that goes down does. */
+  /** Goes over to another supergraph. */
+  reload(supergraph: Supergraph): void;
+  /** Ends the clients as a process that goes down does. */
   drain(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface TestLiveOptions {
   readonly natsUrl: string;
-  readonly limits?: Partial<ConnectionLimits>;
-  readonly engineLimits?: Partial<EngineLimits>;
+  readonly limits?: Partial<ConnectionLimits & EngineLimits>;
   readonly cursorSecrets?: readonly string[];
 }
 
@@ -148,28 +152,29 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
   const broker = connectBroker({ servers: options.natsUrl, name: 'test-router', log });
   await broker.connection;
   const subgraph = thingsSubgraph();
-  const { engine, metrics } = createLive({
+  let supergraph = testSupergraph;
+  const live = createLive({
     broker,
+    supergraph: () => supergraph,
+    prepare: prepareTestOperation,
+    verify: verifyTestToken,
     fetch: subgraph.fetch,
     cursorSecrets: options.cursorSecrets ?? ['secret'],
     maskError: testMask,
     log,
     registry: new Registry(),
-    limits: { presentGraceMs: 0, ...options.engineLimits },
+    limits: { presentGraceMs: 0, drainMs: 100, ...options.limits },
   });
-  const deps: LiveDeps = {
-    engine,
-    supergraph: () => testSupergraph,
-    prepare: prepareTestOperation,
-    verify: verifyTestToken,
-    fetch: subgraph.fetch,
-    maskError: testMask,
-    log,
-    metrics,
-    limits: { drainMs: 100, ...options.limits },
-  };
-  const server = createServer();
-  const sockets = attachWebSocket(server, '/graphql', deps);
+  const { metrics } = live;
+  const server = createServer((request, response) => {
+    void (async () => {
+      const body = request.method === 'POST' ? ((await json(request)) as Record<string, unknown>) : undefined;
+      const query = new URL(request.url ?? '/', 'http://test').searchParams;
+      const answered = await live.answer(request, response, body ?? Object.fromEntries(query));
+      if (!answered) response.writeHead(406).end();
+    })();
+  });
+  live.attach(server, '/graphql');
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `ws://127.0.0.1:${String((server.address() as AddressInfo).port)}/graphql`;
   const clients: Client[] = [];
@@ -180,7 +185,6 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     manager,
     metrics,
     subgraph,
-    deps,
     async publish(owner, id, version, more = {}) {
       const subject = `thing.changed.${subjectToken(owner)}.${subjectToken(id)}`;
       const headers = { 'ce-aggregateversion': String(version), 'ce-time': new Date().toISOString() };
@@ -211,11 +215,14 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
       const { values } = await metrics[name].get();
       return values.reduce((sum, { value }) => sum + value, 0);
     },
-    drain: () => sockets.close(),
+    reload(next) {
+      supergraph = next;
+      live.reload();
+    },
+    drain: () => live.close(),
     async close() {
       for (const client of clients) await client.dispose();
-      await sockets.close();
-      engine.close();
+      await live.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
       await broker.close();

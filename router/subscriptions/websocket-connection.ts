@@ -10,7 +10,7 @@ import type { CloseReason } from './close-codes.ts';
 import { pingFrame } from './websocket-frame.ts';
 import { handleMessage } from './websocket-protocol.ts';
 import type { WebSocketSink } from './websocket-sink.ts';
-import type { WebSocketHost } from './websocket.ts';
+import type { ClientHost } from './client-host.ts';
 
 /** Milliseconds before its token expires at which a client is reminded that it may bring a new one. */
 const expiryNoticeMs = 30_000;
@@ -24,7 +24,7 @@ export class WebSocketConnection {
   readonly #ws: LiveWebSocket;
   /** Frames that are written whole may go to the stream itself: ws writes whole frames too, and compresses nothing here. */
   readonly #stream: Duplex;
-  readonly #host: WebSocketHost;
+  readonly #host: ClientHost;
   /** Operations that are open or starting, by the id that the client gave them. */
   readonly #sinks = new Map<string, WebSocketSink>();
   readonly #beatSlot: number;
@@ -35,7 +35,7 @@ export class WebSocketConnection {
   #ended = false;
   #slowTimer: NodeJS.Timeout | undefined;
 
-  constructor(ws: LiveWebSocket, stream: Duplex, host: WebSocketHost) {
+  constructor(ws: LiveWebSocket, stream: Duplex, host: ClientHost) {
     this.#ws = ws;
     this.#stream = stream;
     this.#host = host;
@@ -46,7 +46,7 @@ export class WebSocketConnection {
     ws.on('close', onClose);
     host.connections.add(this);
     host.metrics.connections.inc({ protocol: 'websocket' });
-    this.#beatSlot = host.heartbeat.add(this);
+    this.#beatSlot = host.heartbeats.websocket.add(this);
     this.#initTimer = setTimeout(() => {
       this.close(CloseCode.ConnectionInitialisationTimeout, 'Connection initialisation timeout');
     }, host.limits.initTimeoutMs);
@@ -202,7 +202,7 @@ export class WebSocketConnection {
     const { host, viewer } = { host: this.#host, viewer: this.#viewer };
     if (this.#initTimer !== null) clearTimeout(this.#initTimer);
     clearTimeout(this.#slowTimer);
-    host.heartbeat.remove(this.#beatSlot, this);
+    host.heartbeats.websocket.remove(this.#beatSlot, this);
     host.connections.delete(this);
     host.metrics.connections.dec({ protocol: 'websocket' });
     for (const id of [...this.#sinks.keys()]) this.remove(id);

@@ -192,14 +192,14 @@ describe('the broker', () => {
   });
 
   test('away: a new subscription is told SERVICE_UNAVAILABLE, and a later one works', async () => {
-    const { client, publish, deps } = await start();
+    const { client, publish, metrics } = await start();
     await publish('alice', 'a', 1);
     const own = client(tokenOf('alice'), { lazy: false });
     await broker.process.stop();
     await expect(watch(own, one, { id: 'a' }).next()).rejects.toEqual([
       expect.objectContaining({ extensions: { code: 'SERVICE_UNAVAILABLE' } }),
     ]);
-    expect((await deps.metrics.topics.get()).values[0]?.value).toBe(0);
+    expect((await metrics.topics.get()).values[0]?.value).toBe(0);
     await broker.process.start();
     await publish('alice', 'a', 2);
     const retried = async (): Promise<unknown> => watch(own, one, { id: 'a' }).next().catch(retried);

@@ -1,0 +1,55 @@
+// What all clients share, whatever protocol they speak: counts and limits, token expiry, heartbeats, and the drain.
+import { closeInWaves } from './close-in-waves.ts';
+import { defaultConnectionLimits, ViewerCounts } from './connection-limits.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
+import { createExpirySchedule } from './expiry.ts';
+import type { ExpirySchedule } from './expiry.ts';
+import { createHeartbeat } from './heartbeat.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import type { LiveDeps } from './live-operation.ts';
+import { multipart, serverSentEvents } from './stream-format.ts';
+import type { StreamSink } from './stream-sink.ts';
+import type { WebSocketConnection } from './websocket-connection.ts';
+
+export interface ClientHost extends LiveDeps {
+  readonly limits: ConnectionLimits;
+  readonly connections: Set<WebSocketConnection>;
+  readonly streams: Set<StreamSink>;
+  readonly viewerConnections: ViewerCounts;
+  readonly viewerSubscriptions: ViewerCounts;
+  readonly expiry: ExpirySchedule;
+  readonly heartbeats: Readonly<Record<'websocket' | 'multipart' | 'sse', Heartbeat>>;
+  isClosing(): boolean;
+  /** Takes no new client, and ends the others in waves, each told SHUTTING_DOWN. Resolves when all were told. */
+  close(): Promise<void>;
+}
+
+export function createClientHost(deps: LiveDeps): ClientHost {
+  const limits = { ...defaultConnectionLimits, ...deps.limits };
+  const connections = new Set<WebSocketConnection>();
+  const streams = new Set<StreamSink>();
+  const expiry = createExpirySchedule();
+  const heartbeats = {
+    websocket: createHeartbeat(limits.pingIntervalMs),
+    multipart: createHeartbeat(multipart.heartbeatMs),
+    sse: createHeartbeat(serverSentEvents.heartbeatMs),
+  };
+  let closing = false;
+  return {
+    ...deps,
+    limits,
+    connections,
+    streams,
+    viewerConnections: new ViewerCounts(limits.maxConnectionsPerViewer, 'CONNECTION_LIMIT'),
+    viewerSubscriptions: new ViewerCounts(limits.maxSubscriptionsPerViewer, 'SUBSCRIPTION_LIMIT'),
+    expiry,
+    heartbeats,
+    isClosing: () => closing,
+    async close() {
+      closing = true;
+      await closeInWaves([...connections, ...streams], limits.drainMs, (client) => client.close('SHUTTING_DOWN'));
+      for (const heartbeat of Object.values(heartbeats)) heartbeat.close();
+      expiry.close();
+    },
+  };
+}

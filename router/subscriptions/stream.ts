@@ -1,0 +1,112 @@
+// Subscriptions over HTTP responses that go on: multipart for Apollo Client and Sandbox, Server-Sent Events for EventSource and curl.
+import { GraphQLError } from 'graphql';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errorTable, CodedError, codeOf } from '../../service/errors.ts';
+import type { Viewer } from '../../service/identity.ts';
+import { runOperation } from '../execution.ts';
+import type { ClientHost } from './client-host.ts';
+import { admit } from './live-operation.ts';
+import type { Admitted, OperationParams } from './live-operation.ts';
+import { Payload } from './payload.ts';
+import { serverSentEvents, streamFormatOf } from './stream-format.ts';
+import { StreamSink } from './stream-sink.ts';
+
+/**
+ * Answers a GraphQL request as a stream, if that is what it asks for: over SSE any operation, over multipart subscriptions only.
+ * @param params the parameters as they came, from the body or the query string; undefined when there are none.
+ * @returns whether the request was answered (or is being answered) here.
+ */
+export async function answerAsStream(
+  request: IncomingMessage,
+  response: ServerResponse,
+  params: Readonly<Record<string, unknown>> | undefined,
+  host: ClientHost,
+): Promise<boolean> {
+  const format = streamFormatOf(request.headers.accept);
+  const wanted = format && operationParams(params);
+  if (format === undefined || wanted === undefined) return false;
+  const prepared = host.prepare(host.supergraph(), wanted.query, wanted.operationName);
+  const kind = prepared.ok ? prepared.operation.kind : 'subscription';
+  if (format !== serverSentEvents && (!prepared.ok || kind !== 'subscription')) return false;
+  if (kind === 'mutation' && request.method !== 'POST') return false;
+
+  let viewer: Viewer | undefined;
+  try {
+    viewer = await host.verify(request.headers.authorization);
+    takePlace(viewer, host);
+  } catch (error) {
+    refuse(response, error, host);
+    return true;
+  }
+  const sink = new StreamSink(response, format, viewer, host);
+  await run(sink, wanted, admit(host, wanted, viewer), host);
+  return true;
+}
+
+/** Ends what the client waits for: a result, the events of a subscription, or errors. */
+async function run(sink: StreamSink, params: OperationParams, admitted: Admitted, host: ClientHost): Promise<void> {
+  if (!admitted.ok) return answer(sink, { errors: admitted.errors.map(host.maskError) });
+  const { operation, variables } = admitted;
+  try {
+    if (operation.kind === 'subscription') {
+      await host.engine.subscribe({ operation, variables, sink });
+      return;
+    }
+    const { errors, ...rest } = await runOperation(operation, variables, host.fetch, { viewer: sink.viewer });
+    answer(sink, errors === undefined ? rest : { errors: errors.map(host.maskError), ...rest });
+  } catch (error) {
+    if (codeOf(error) === 'INTERNAL_SERVER_ERROR') {
+      host.log.error({ error, operation: params.operationName }, 'an operation could not be started');
+    }
+    answer(sink, { errors: [host.maskError(error)] });
+  }
+}
+
+function answer(sink: StreamSink, result: object): void {
+  sink.send(new Payload(result));
+  sink.end(undefined);
+}
+
+/** @throws CodedError CONNECTION_LIMIT, SUBSCRIPTION_LIMIT, SHUTTING_DOWN, SERVICE_UNAVAILABLE */
+function takePlace(viewer: Viewer | undefined, host: ClientHost): void {
+  if (host.isClosing()) throw new CodedError('SHUTTING_DOWN');
+  if (host.streams.size + host.connections.size >= host.limits.maxConnections)
+    throw new CodedError('SERVICE_UNAVAILABLE');
+  host.viewerConnections.take(viewer?.sub);
+  try {
+    host.viewerSubscriptions.take(viewer?.sub);
+  } catch (error) {
+    host.viewerConnections.giveBack(viewer?.sub);
+    throw error;
+  }
+}
+
+/** A request that may not begin at all: an ordinary response with a status. */
+function refuse(response: ServerResponse, error: unknown, host: ClientHost): void {
+  const code = codeOf(error);
+  const status = code === 'UNAUTHENTICATED' ? 401 : code.endsWith('_LIMIT') ? 429 : errorTable[code].retry ? 503 : 400;
+  const told = error instanceof GraphQLError ? error : new CodedError(code, undefined, {}, error);
+  const body = JSON.stringify({ errors: [host.maskError(told)] });
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
+  response.end(body);
+}
+
+function operationParams(params: Readonly<Record<string, unknown>> | undefined): OperationParams | undefined {
+  const { query, operationName, variables } = params ?? {};
+  if (typeof query !== 'string') return undefined;
+  const given = typeof variables === 'string' ? parseObject(variables) : variables;
+  return {
+    query,
+    operationName: typeof operationName === 'string' && operationName !== '' ? operationName : undefined,
+    variables: typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : undefined,
+  };
+}
+
+/** Variables of a query string are JSON; what is none counts as absent, and is then refused by its types. */
+function parseObject(json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown;
+  } catch {
+    return undefined;
+  }
+}
