@@ -94,7 +94,7 @@ describe('the database', () => {
     await holding;
   });
 
-  test('breaks a deadlock', async () => {
+  test('breaks a deadlock, and the transaction that it ended runs again', async () => {
     const bothHold = Promise.withResolvers<void>();
     let holding = 0;
     const lockBoth = (first: number, second: number) =>
@@ -105,7 +105,7 @@ describe('the database', () => {
         await em.execute('select * from thing where id = ? for update', [second]);
       });
     const outcomes = await Promise.all([outcome(lockBoth(1, 2)), outcome(lockBoth(2, 1))]);
-    expect(outcomes.sort()).toEqual(['SERVICE_UNAVAILABLE', 'ok']);
+    expect(outcomes).toEqual(['ok', 'ok']);
   });
 
   test.each(['insert into thing values (1)', 'select * from nothing', 'selekt', "select 'x'::int"])(

@@ -6,6 +6,7 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { GraphQLResolverMap } from '@apollo/subgraph';
 import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
 import fastify from 'fastify';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'graphql';
 import type { GraphQLFormattedError } from 'graphql';
 import { enforceAuthDirectives } from './auth-directives.ts';
@@ -36,6 +37,8 @@ export interface SubgraphServerOptions<Context extends SubgraphContext> {
 }
 
 const healthCheckTimeoutMs = 2_000;
+/** For so long kept connections in use are ended behind an answer; closing them unasked could cross a request on its way here. */
+const drainMs = 300;
 
 /**
  * Starts listening.
@@ -45,7 +48,17 @@ export async function startSubgraphServer<Context extends SubgraphContext>(
   options: SubgraphServerOptions<Context>,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const { log, metrics } = options;
-  const app = fastify({ bodyLimit: options.bodyLimitBytes, requestTimeout: 30_000, keepAliveTimeout: 75_000 });
+  const app = fastify({
+    bodyLimit: options.bodyLimitBytes,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 75_000,
+    // What still comes on a kept connection while we drain is answered, and told to come to another instance next time.
+    return503OnClosing: false,
+  });
+  let draining = false;
+  app.addHook('onRequest', async (_request, reply) => {
+    if (draining) reply.header('connection', 'close');
+  });
   const schema = buildSubgraphSchema([{ typeDefs: parse(options.sdl), resolvers: options.resolvers }]);
   const apollo = new ApolloServer<Context>({
     schema: enforceAuthDirectives(schema),
@@ -104,7 +117,8 @@ export async function startSubgraphServer<Context extends SubgraphContext>(
   app.get('/health/live', () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {
     const { ready, checks } = await runChecks(options.checks);
-    return reply.status(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', checks });
+    const status = draining ? 'draining' : ready ? 'ready' : 'not ready';
+    return reply.status(status === 'ready' ? 200 : 503).send({ status, checks });
   });
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
 
@@ -112,6 +126,8 @@ export async function startSubgraphServer<Context extends SubgraphContext>(
   return {
     url: `${address}/graphql`,
     async close() {
+      draining = true;
+      await delay(drainMs);
       await apollo.stop();
       await app.close();
     },
