@@ -6,19 +6,20 @@ import { parseArgs } from 'node:util';
 import { runFaults } from './run.ts';
 import type { FaultReport } from './run.ts';
 
-const usage = `usage: npm run faults -- [--minutes 10] [--seed N] [--rate 12] [--every 5] [--keep]
+const usage = `usage: npm run faults -- [--minutes 10] [--seed N] [--rate 12] [--every 5] [--only PATTERN] [--keep]
 
   --minutes  how long faults go on
   --seed     the same seed gives the same faults and customers; default: a new one, which is printed
   --rate     orders per second
   --every    seconds from one fault to the next, in the mean
-  --keep     keep databases, streams and logs, and print where they are`;
+  --only     only faults that match, for example "router" or "wipe|kill nats"
+  --keep     keep the logs, and print where they are`;
 
 function readArguments() {
   const text = { type: 'string' } as const;
   try {
     const { values } = parseArgs({
-      options: { minutes: text, seed: text, rate: text, every: text, keep: { type: 'boolean' } },
+      options: { minutes: text, seed: text, rate: text, every: text, only: text, keep: { type: 'boolean' } },
     });
     const number = (value: string | undefined, otherwise: number): number => {
       const read = value === undefined ? otherwise : Number(value);
@@ -30,6 +31,7 @@ function readArguments() {
       seed: number(values.seed, 1 + Math.floor(Math.random() * 1_000_000)),
       rate: number(values.rate, 12),
       every: number(values.every, 5),
+      only: values.only === undefined ? undefined : new RegExp(values.only),
       keep: values.keep ?? false,
     };
   } catch (error) {
@@ -59,14 +61,14 @@ violations               ${String(violations.length)}`);
   for (const story of report.stories) console.log(`\n${story}`);
 }
 
-const { minutes, seed, rate, every, keep } = readArguments();
+const { minutes, seed, rate, every, only, keep } = readArguments();
 const folder = await mkdtemp(join(tmpdir(), 'baedal-faults-'));
 try {
   const report = await runFaults({
     folder: join(folder, 'data'),
     seed,
     durationMs: minutes * 60_000,
-    schedule: { everyMs: every * 1_000, longestMs: 12_000 },
+    schedule: { everyMs: every * 1_000, longestMs: 25_000, only },
     ordersPerSecond: rate,
     settleWithinMs: 180_000,
     onProgress: (line) => console.log(line),

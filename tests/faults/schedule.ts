@@ -23,8 +23,8 @@ export interface ScheduleOptions {
   readonly everyMs: number;
   /** The longest pause, delay or cut. */
   readonly longestMs: number;
-  /** Only these; default all. */
-  readonly kinds?: readonly FaultKind[];
+  /** Only faults of which `kind target` matches; default all. */
+  readonly only?: RegExp | undefined;
 }
 
 /** Instances of a subgraph by the names that the stack gives them. */
@@ -44,7 +44,7 @@ const deck: readonly (readonly [FaultKind, string])[] = [
 ];
 
 export function planFaults(random: Random, options: ScheduleOptions): readonly Fault[] {
-  const cards = deck.filter(([kind]) => options.kinds?.includes(kind) ?? true);
+  const cards = deck.filter((card) => options.only?.test(card.join(' ')) ?? true);
   const faults: Fault[] = [];
   let hand: (readonly [FaultKind, string])[] = [];
   let atMs = 0;

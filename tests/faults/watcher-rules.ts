@@ -9,6 +9,9 @@ export interface SeenEvent {
   readonly status: OrderStatus;
   /** Counts from 0; rises when the watcher was told to start anew, behind which an event may come once more. */
   readonly epoch: number;
+  /** When it was received, and on which of the watcher's connections. */
+  readonly at: string;
+  readonly connection: number;
 }
 
 export interface WatcherRecord {

@@ -83,7 +83,14 @@ export function startWatcher({ name, websocketUrl, token, field, watches }: Watc
         if (gap?.to === Number.POSITIVE_INFINITY) gap.to = Date.now();
         cursor = event.cursor;
         lastEventAt = Date.parse(event.occurredAt);
-        events.push({ orderId: event.order.id, version: event.version, status: event.status, epoch: gaps.length });
+        events.push({
+          orderId: event.order.id,
+          version: event.version,
+          status: event.status,
+          epoch: gaps.length,
+          at: new Date().toISOString(),
+          connection: connections,
+        });
       }
     } catch (error) {
       noteErrors(Array.isArray(error) ? (error as readonly GraphQLFailure[]) : undefined);
