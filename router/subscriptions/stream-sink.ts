@@ -32,6 +32,7 @@ export class StreamSink implements Sink {
     response.writeHead(200, {
       'content-type': format.contentType,
       'cache-control': 'no-cache, no-transform',
+      connection: 'close',
       // Proxies must not gather what is meant to arrive at once.
       'x-accel-buffering': 'no',
     });

@@ -111,7 +111,9 @@ export function thingsSubgraph() {
 }
 
 export interface TestLive {
+  /** For WebSockets. */
   readonly url: string;
+  readonly httpUrl: string;
   readonly nats: NatsConnection;
   readonly manager: JetStreamManager;
   readonly metrics: LiveMetrics;
@@ -181,6 +183,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
 
   return {
     url,
+    httpUrl: url.replace('ws', 'http'),
     nats,
     manager,
     metrics,

@@ -1,0 +1,138 @@
+// What every protocol promises, with the real client of each: the same events, the same typed codes, the same drain.
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { connect } from 'nats';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startNats } from '../../dev/nats.ts';
+import type { Nats } from '../../dev/nats.ts';
+import { clients } from './test-clients.ts';
+import type { ClientSubscription } from './test-clients.ts';
+import { composeThings, makeThingsStream, startTestLive, tokenOf } from './test-live.ts';
+import type { TestLive, TestLiveOptions } from './test-live.ts';
+
+let broker: Nats;
+let live: TestLive;
+
+beforeAll(async () => {
+  broker = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'live-')), disposable: true });
+});
+afterAll(() => broker.close());
+beforeEach(async () => {
+  const nats = await connect({ servers: broker.url });
+  const manager = await nats.jetstreamManager();
+  await manager.streams.delete('THINGS').catch(() => undefined);
+  await makeThingsStream(manager);
+  await nats.close();
+});
+
+const one = 'subscription ($id: ID!, $after: String) { thingChanged(id: $id, after: $after) { cursor version } }';
+
+describe.each(Object.entries(clients))('%s', (_name, createClient) => {
+  async function within(options: Partial<TestLiveOptions>, work: () => Promise<void>): Promise<void> {
+    live = await startTestLive({ natsUrl: broker.url, ...options });
+    try {
+      await work();
+    } finally {
+      await live.close();
+    }
+  }
+  const subscribe = (token: string, query: string, variables: Record<string, unknown> = {}): ClientSubscription =>
+    createClient(live.httpUrl, token).subscribe(query, variables);
+  const event = async (subscription: ClientSubscription): Promise<Record<string, unknown>> =>
+    Object.values((await subscription.next()).data ?? {})[0] ?? {};
+
+  test('gives the present, then each change, completed from the subgraph, and resumes', async () => {
+    await within({}, async () => {
+      await live.publish('alice', 'a', 1);
+      const query =
+        'subscription ($after: String) { thingChanged(id: "a", after: $after) { cursor version thing { id name } } }';
+      const first = subscribe(tokenOf('alice'), query);
+      const thing = { id: 'a', name: 'thing a' };
+      const present = await event(first);
+      expect(present).toMatchObject({ version: 1, thing });
+      await live.publish('alice', 'a', 2);
+      expect(await event(first)).toMatchObject({ version: 2, thing });
+      first.stop();
+      await live.publish('alice', 'a', 3);
+      const resumed = subscribe(tokenOf('alice'), query, { after: present['cursor'] });
+      expect(await event(resumed)).toMatchObject({ version: 2 });
+      expect(await event(resumed)).toMatchObject({ version: 3 });
+      resumed.stop();
+    });
+  });
+
+  test('tells CURSOR_INVALID for a foreign and an edited cursor, CURSOR_EXPIRED for one whose events are gone', async () => {
+    await within({}, async () => {
+      await live.publish('alice', 'a', 1);
+      await live.publish('bob', 'a', 1);
+      const first = subscribe(tokenOf('alice'), one, { id: 'a' });
+      const cursor = String((await event(first))['cursor']);
+      first.stop();
+      const edited = `${cursor.slice(0, 10)}${cursor[10] === 'A' ? 'B' : 'A'}${cursor.slice(11)}`;
+      const code = (token: string, after: string): Promise<unknown> =>
+        subscribe(token, one, { id: 'a', after })
+          .next()
+          .catch((error: unknown) => error);
+      expect(await code(tokenOf('bob'), cursor)).toMatchObject({ code: 'CURSOR_INVALID' });
+      expect(await code(tokenOf('alice'), edited)).toMatchObject({ code: 'CURSOR_INVALID' });
+      await live.publish('alice', 'a', 2);
+      await live.publish('alice', 'a', 3);
+      await live.manager.streams.purge('THINGS', { seq: 4 });
+      expect(await code(tokenOf('alice'), cursor)).toMatchObject({ code: 'CURSOR_EXPIRED' });
+    });
+  });
+
+  test('ends with TOKEN_EXPIRED when the token does', async () => {
+    await within({}, async () => {
+      await live.publish('alice', 'a', 1);
+      const events = subscribe(tokenOf('alice', { expiresAt: Date.now() + 500 }), one, { id: 'a' });
+      expect(await event(events)).toMatchObject({ version: 1 });
+      await expect(events.next()).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
+      expect(await live.value('subscriptions')).toBe(0);
+    });
+  });
+
+  test('refuses what the viewer may not watch before anything opens', async () => {
+    await within({}, async () => {
+      const all = 'subscription { allThingsChanged { version } }';
+      await expect(subscribe(tokenOf('alice'), all).next()).rejects.toMatchObject({ code: 'FORBIDDEN' });
+      expect(await live.value('topics')).toBe(0);
+    });
+  });
+
+  test('tells SHUTTING_DOWN when the router goes', async () => {
+    await within({}, async () => {
+      await live.publish('alice', 'a', 1);
+      const events = subscribe(tokenOf('alice'), one, { id: 'a' });
+      await event(events);
+      await live.drain();
+      await expect(events.next()).rejects.toMatchObject({ code: 'SHUTTING_DOWN' });
+    });
+  });
+
+  test('goes on over a new supergraph that it fits, and ends with SUBSCRIPTION_SCHEMA_RELOAD where it does not', async () => {
+    await within({}, async () => {
+      await live.publish('alice', 'a', 1);
+      const fits = subscribe(tokenOf('alice'), one, { id: 'a' });
+      const fails = subscribe(tokenOf('alice'), 'subscription { thingChanged(id: "a") { version note } }');
+      await Promise.all([event(fits), event(fails)]);
+      live.reload(composeThings((sdl) => sdl.replace('note: String,', 'remark: String,')));
+      await expect(fails.next()).rejects.toMatchObject({ code: 'SUBSCRIPTION_SCHEMA_RELOAD' });
+      await live.publish('alice', 'a', 2);
+      expect(await event(fits)).toMatchObject({ version: 2 });
+      fits.stop();
+    });
+  });
+
+  test('leaves nothing behind when the client stops', async () => {
+    await within({}, async () => {
+      await live.publish('alice', 'a', 1);
+      const events = subscribe(tokenOf('alice'), one, { id: 'a' });
+      await event(events);
+      events.stop();
+      while ((await live.value('topics')) > 0 || (await live.value('subscriptions')) > 0)
+        await new Promise(setImmediate);
+    });
+  });
+});
