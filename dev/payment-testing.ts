@@ -1,4 +1,4 @@
-// The payment subgraph inside a test: what delivery answers, and what becomes of calls to the card processor, is the test's to say.
+// The payment subgraph inside a test, on a database of either engine: what delivery answers, and what becomes of calls to the card processor, is the test's to say.
 import { readSubgraphSdl } from '../schema/compose.ts';
 import type { CancelReply, CommandRequest } from '../schema/events.ts';
 import { createLog } from '../service/log.ts';
@@ -27,7 +27,7 @@ export interface TestPayment extends TestSubgraph {
   reset(): void;
 }
 
-export async function startTestPayment(infrastructure: Infrastructure): Promise<TestPayment> {
+export async function startTestPayment(infrastructure: Infrastructure, databaseUrl: string): Promise<TestPayment> {
   const nothingLost: TestPayment['wire'] = {
     delivery: () => Promise.resolve({ outcome: 'cancelled' }),
     wayThere: () => Promise.resolve(),
@@ -49,6 +49,7 @@ export async function startTestPayment(infrastructure: Infrastructure): Promise<
     stream: 'PAYMENT',
     entities: [PaymentRow, SandboxCharge],
     migrations,
+    databaseUrl,
     build: ({ database, broker, log }) => {
       const now = (): Date => new Date();
       const sandbox = createSandboxProcessor({ database, now, slowMs: 200 });
