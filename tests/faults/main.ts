@@ -50,6 +50,7 @@ cancels asked            ${String(report.cancelAsked)}  (${share.toFixed(0)} %)
 answers lost, asked again ${String(report.answersLost)}
 faults                   ${String(Object.values(faults).reduce((sum, count) => sum + count, 0))}  (${JSON.stringify(faults)})
 status events watched    ${String(report.watched)}
+watchers started anew    ${String(report.watcherGaps.length)} times
 longest time to an end   ${(report.longestToEndMs / 1000).toFixed(1)} s
 settled after            ${(report.settledAfterMs / 1000).toFixed(1)} s
 violations               ${String(violations.length)}`);

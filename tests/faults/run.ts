@@ -40,6 +40,8 @@ export interface FaultReport {
   /** Orders whose first answer was lost. */
   readonly answersLost: number;
   readonly watched: number;
+  /** Where a watcher was told to start anew: what happened then was not its to see. */
+  readonly watcherGaps: readonly { readonly name: string; readonly from: number; readonly to: number }[];
   readonly violations: readonly Violation[];
   /** For a person: the stories of the first orders that are at fault. */
   readonly stories: readonly string[];
@@ -135,6 +137,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultReport> 
       settledAfterMs,
       answersLost: customers.records.filter(({ attempts }) => attempts > 1).length,
       watched: watchers.reduce((sum, { events }) => sum + events.length, 0),
+      watcherGaps: watchers.flatMap(({ name, gaps }) => gaps.slice(1).map((gap) => ({ name, ...gap }))),
       violations,
       stories: await Promise.all(atFault.slice(0, storiesAtMost).map((id) => tellStory(world, evidence, id))),
     };

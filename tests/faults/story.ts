@@ -32,10 +32,10 @@ export async function tellStory(world: World, evidence: Evidence, orderId: strin
     for (const entry of entries) tell(`inbox of ${name}`, entry);
   }
   for (const { name, events } of watchers) {
-    tell(
-      name,
-      events.filter((event) => event.orderId === orderId).map(({ version, status }) => `${String(version)} ${status}`),
-    );
+    for (const [index, event] of events.entries()) {
+      // With what the watcher was given around it, which shows where a gap or a repeat came from.
+      if (event.orderId === orderId) tell(name, { event, before: events[index - 1], after: events[index + 1] });
+    }
   }
   const logged = await readLogs(join(world.folder, 'logs'), orderId);
   lines.push(...logged.slice(0, mostLines).map((line) => `  ${line}`));
