@@ -2,6 +2,7 @@
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
 import { CodedError } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
+import { currentTraceparent, inSpan, SpanKind } from '../../service/telemetry.ts';
 import { executeEvent, needsFetch } from '../executor/execute.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
@@ -162,11 +163,30 @@ export class Group {
       const payload =
         cursorScope === undefined ? event.payload : { ...event.payload, cursor: cursors.mint(cursorScope, event) };
       const answer = { [shape.field.alias?.value ?? shape.field.name.value]: payload };
-      result = await executeEvent(operation, variables, answer, fetch, { viewer, traceparent: event.traceparent });
+      const execute = (traceparent: string | undefined): Promise<ExecutionResult> =>
+        executeEvent(operation, variables, answer, fetch, { viewer, traceparent });
+      result = await (event.traceparent === undefined ? execute(undefined) : traced(event, this, execute));
     } catch (error) {
       return new Payload({ data: null, errors: [maskError(error)] } as unknown as ExecutionResult);
     }
     if (result.errors === undefined) return new Payload(result);
     return new Payload({ ...result, errors: result.errors.map(maskError) } as unknown as ExecutionResult);
   }
+}
+
+/** Runs the resolution of an event as part of the trace of the change that it tells. */
+function traced<T>(
+  { traceparent, subject, sequence }: TopicEvent,
+  { subscribers }: Group,
+  execute: (traceparent: string | undefined) => Promise<T>,
+): Promise<T> {
+  const attributes = {
+    'messaging.system': 'nats',
+    'messaging.destination.name': subject,
+    'messaging.message.id': String(sequence),
+    'live.subscribers': subscribers.length,
+  };
+  return inSpan('live event', { kind: SpanKind.CONSUMER, traceparent, attributes }, () =>
+    execute(currentTraceparent() ?? traceparent),
+  );
 }

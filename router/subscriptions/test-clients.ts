@@ -1,5 +1,5 @@
 // For tests: the real clients of all protocols behind one interface.
-import type { ApolloLink} from '@apollo/client';
+import type { ApolloLink } from '@apollo/client';
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { createClient as createSseClient } from 'graphql-sse';
