@@ -34,6 +34,8 @@ export interface SubgraphClient {
   close(): Promise<void>;
 }
 
+const connectAttemptMs = 2_000;
+
 interface Target {
   readonly pool: Pool;
   readonly path: string;
@@ -51,6 +53,8 @@ export function createSubgraphClient(supergraph: Supergraph, options: SubgraphCl
       bodyTimeout: timeoutMs,
       keepAliveTimeout: 30_000,
       connect: { timeout: Math.min(timeoutMs, 5_000) },
+      // Where a name has several addresses: one that is slow to accept is no reason to go to the next, which may be gone.
+      autoSelectFamilyAttemptTimeout: connectAttemptMs,
     });
     targets.set(name, { pool, path: pathname + search });
   }
@@ -97,8 +101,9 @@ export function createSubgraphClient(supergraph: Supergraph, options: SubgraphCl
       try {
         response = await ask(target, request, context);
       } catch (error) {
-        // A kept connection may have been closed at the other end; a query can be asked again without harm.
-        if (request.kind !== 'query' || !isStaleConnection(error)) throw error;
+        // A kept connection may have been closed at the other end; a query can be asked again without harm, and so can anything
+        // that was never sent.
+        if (!isUnsent(error) && (request.kind !== 'query' || !isStaleConnection(error))) throw error;
         response = await ask(target, request, context);
       }
       ended('ok');
@@ -148,4 +153,10 @@ function isTimeout(error: unknown): boolean {
 function isStaleConnection(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
   return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
+}
+
+/** Whether no connection was made at all. With several addresses the error is one for all of them. */
+function isUnsent(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isUnsent);
+  return (error as { syscall?: unknown } | undefined)?.syscall === 'connect';
 }
