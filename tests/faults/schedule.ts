@@ -25,6 +25,8 @@ export interface ScheduleOptions {
   readonly longestMs: number;
   /** Only faults of which `kind target` matches; default all. */
   readonly only?: RegExp | undefined;
+  /** These as `kind target` come first, in this order: what a short run must not miss. */
+  readonly first?: readonly string[];
 }
 
 /** Instances of a subgraph by the names that the stack gives them. */
@@ -53,7 +55,8 @@ export function planFaults(random: Random, options: ScheduleOptions): readonly F
     atMs += random.between(0.1, 1.9) * options.everyMs;
     if (atMs >= options.durationMs) return faults;
     if (hand.length === 0) hand = random.shuffle(cards);
-    const [kind, target] = hand.pop() ?? ['kill', 'order'];
+    const wanted = options.first?.[faults.length];
+    const [kind, target] = cards.find((card) => card.join(' ') === wanted) ?? hand.pop() ?? ['kill', 'order'];
     const lasts = kind === 'pause' || kind === 'delay' || kind === 'cut';
     const isServer = target === 'nats' || target === 'postgres';
     const durationMs = lasts
