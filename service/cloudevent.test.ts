@@ -89,3 +89,10 @@ test.each([
   const { headers, payload } = readFixture('order.placed');
   expect(() => read({ ...headers, [name]: value }, JSON.stringify(payload))).toThrow(name);
 });
+
+test('a payload with U+0000 in a text is refused, one with a backslash before such letters is not', () => {
+  const { headers, payload } = readFixture('order.placed');
+  const withAddress = (deliveryAddress: string): string => JSON.stringify({ ...payload, deliveryAddress });
+  expect(() => read(headers, withAddress('a\0b'))).toThrow('U+0000');
+  expect(read(headers, withAddress('a\\u0000b')).data).toMatchObject({ deliveryAddress: 'a\\u0000b' });
+});

@@ -67,6 +67,10 @@ export function readCloudEvent(header: (name: string) => string | undefined, pay
   } catch (error) {
     throw new CodedError('MESSAGE_INVALID', 'The payload is not JSON.', {}, error);
   }
+  // PostgreSQL stores no U+0000 and says so in words that look like a broken connection: such a message would be tried for ever.
+  if (payload.includes('\\u0000') && hasNul(json)) {
+    throw new CodedError('MESSAGE_INVALID', 'The payload holds the character U+0000.');
+  }
   const type = head.data['ce-type'];
   const data = events[type].data.safeParse(json);
   if (!data.success) throw new CodedError('MESSAGE_INVALID', `Payload of ${type}: ${z.prettifyError(data.error)}`);
@@ -82,3 +86,8 @@ export function readCloudEvent(header: (name: string) => string | undefined, pay
     traceparent: head.data.traceparent,
   } as ReceivedEvent;
 }
+
+const hasNul = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? value.includes('\0')
+    : typeof value === 'object' && value !== null && Object.values(value).some(hasNul);

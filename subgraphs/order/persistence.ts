@@ -133,7 +133,7 @@ export const findMenu = (em: EntityManager, id: string): Promise<MenuRow | null>
 export const findMenus = (em: EntityManager, ids: readonly string[]): Promise<MenuRow[]> =>
   em.find(MenuRow, { id: { $in: [...ids] } });
 
-/** The menus of an order, held unchanged until it is stored. */
+/** The menus of an order as they are now; the order keeps these names and prices, whatever becomes of the menus. */
 export const priceList = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, PricedMenu>> =>
   new Map((await findMenus(em, ids)).map((menu) => [menu.id, menu]));
 
