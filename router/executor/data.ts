@@ -9,52 +9,78 @@ export function isDataObject(value: unknown): value is DataObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Merges what a fetch brought into an object of the tree. With `isShared`, parts of `source` are copied into it. */
+export type Merge = (target: DataObject, source: DataObject, isShared: boolean) => void;
+
 /**
- * Merges what a fetch brought into an object of the tree; parts of `source` become parts of `target`. Null never hides
- * what another subgraph knew, and the name of an object type is never replaced by that of an interface, which is what
- * subgraphs with `@interfaceObject` call it.
+ * Makes the general merge. Null never hides what another subgraph knew, and the name of an object type is never replaced
+ * by that of an interface, which is what subgraphs with `@interfaceObject` call it.
  */
-export function merge(target: DataObject, source: DataObject, objectTypes: ReadonlySet<string>): void {
-  for (const key in source) {
-    const value = source[key];
-    if (value === undefined) continue;
+export function createMerge(objectTypes: ReadonlySet<string>): Merge {
+  const merge: Merge = (target, source, isShared) => {
+    for (const key in source) {
+      const value = source[key];
+      if (value !== undefined) mergeKey(target, key, value, isShared);
+    }
+  };
+  const mergeKey = (target: DataObject, key: string, value: unknown, isShared: boolean): void => {
     const present = target[key];
     if (present === undefined || present === null) {
-      target[key] = value;
-    } else if (value === null) {
-      continue;
+      target[key] = isShared ? copy(value) : value;
+    } else if (value === null || value === present) {
+      return;
     } else if (typeof present !== 'object') {
-      if (key === '__typename' && typeof present === 'string' && objectTypes.has(present)) continue;
-      target[key] = value;
-    } else if (present !== value) {
-      target[key] = mergeValues(present, value, objectTypes);
+      if (key === '__typename' && typeof present === 'string' && objectTypes.has(present)) return;
+      target[key] = isShared ? copy(value) : value;
+    } else {
+      target[key] = mergeValues(present, value, isShared);
     }
-  }
+  };
+  const mergeValues = (present: object, value: unknown, isShared: boolean): unknown => {
+    if (Array.isArray(present)) {
+      if (!Array.isArray(value) || value.length !== present.length) return isShared ? copy(value) : value;
+      for (let i = 0; i < value.length; i++) {
+        const before: unknown = present[i];
+        const after: unknown = value[i];
+        if (after === null || after === before) continue;
+        const isNested = typeof before === 'object' && before !== null;
+        present[i] = isNested ? mergeValues(before, after, isShared) : isShared ? copy(after) : after;
+      }
+      return present;
+    }
+    if (!isDataObject(value)) return isShared ? copy(value) : value;
+    merge(present as DataObject, value, isShared);
+    return present;
+  };
+  return merge;
 }
 
-function mergeValues(present: object, value: unknown, objectTypes: ReadonlySet<string>): unknown {
-  if (Array.isArray(present)) {
-    if (!Array.isArray(value) || value.length !== present.length) return value;
-    for (let i = 0; i < value.length; i++) {
-      const before: unknown = present[i];
-      const after: unknown = value[i];
-      if (after === null || after === before) continue;
-      present[i] = typeof before === 'object' && before !== null ? mergeValues(before, after, objectTypes) : after;
-    }
-    return present;
-  }
-  if (!isDataObject(value)) return value;
-  merge(present as DataObject, value, objectTypes);
-  return present;
+/** Makes a merge that knows the keys that come, several times as fast. Others are left out. */
+export function compileMerge(keys: Iterable<string>, general: Merge): Merge {
+  const lines = [...keys].map((name) => {
+    const key = JSON.stringify(name);
+    return (
+      `v=s[${key}];if(v!==undefined){if(t[${key}]===undefined)t[${key}]=c&&typeof v==="object"?copy(v):v;` +
+      `else general(t,{${key}:v},c);}`
+    );
+  });
+  // Nothing but names of GraphQL's alphabet comes into the text from outside.
+  const make = new Function('copy', 'general', `"use strict";return function(t,s,c){let v;${lines.join('')}}`) as (
+    copyValue: typeof copy,
+    merge: Merge,
+  ) => Merge;
+  return make(copy, general);
 }
 
 /** A deep copy of a JSON value. */
-export function copy<Value>(value: Value): Value {
-  return copyValue(value) as Value;
-}
-
-function copyValue(value: unknown): unknown {
+export function copy(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(copyValue);
-  return Object.fromEntries(Object.entries(value).map(([key, held]) => [key, copyValue(held)]));
+  if (Array.isArray(value)) return value.map(copy);
+  const result: DataObject = {};
+  for (const key in value) {
+    const held = copy((value as DataObject)[key]);
+    if (key !== '__proto__') result[key] = held;
+    else Object.defineProperty(result, key, { value: held, writable: true, enumerable: true, configurable: true });
+  }
+  return result;
 }

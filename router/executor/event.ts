@@ -4,7 +4,7 @@ import type { FetchNode } from '@apollo/query-planner';
 import { Kind, parse } from 'graphql';
 import type { FragmentDefinitionNode, SelectionSetNode } from 'graphql';
 import type { Supergraph } from '../supergraph.ts';
-import { copy, merge, type DataObject } from './data.ts';
+import { copy, type DataObject } from './data.ts';
 import { applyRewrites } from './rewrite.ts';
 import { typeIndexOf } from './types.ts';
 
@@ -70,7 +70,7 @@ export function compileEventAnswer(primary: FetchNode, supergraph: Supergraph): 
       }
       const taken = Object.hasOwn(payload, name) ? payload[name] : null;
       // Two fragments may select different fields of one object.
-      if (nested) merge(result, { [key]: project(taken, fieldType, nested) }, types.objectTypes);
+      if (nested) types.merge(result, { [key]: project(taken, fieldType, nested) }, false);
       else result[key] = copy(taken) ?? null;
     }
     return result;

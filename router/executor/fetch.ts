@@ -1,7 +1,7 @@
 // The Fetch nodes of a plan: what is asked for which objects of the tree, and how the answer is merged into it.
 import type { FetchNode } from '@apollo/query-planner';
 import { noteAsked, notAsked } from './catch-up.ts';
-import { copy, isDataObject, merge, type DataObject } from './data.ts';
+import { compileMerge, isDataObject, type DataObject, type Merge } from './data.ts';
 import type { SubgraphRequest, SubgraphResponse } from './execute.ts';
 import { recordErrors } from './failures.ts';
 import { contextQueries, readContext } from './context.ts';
@@ -33,6 +33,7 @@ interface CompiledFetch extends FetchInfo {
   readonly node: FetchNode;
   readonly place: FetchPlace;
   readonly variableNames: readonly string[];
+  readonly merge: Merge;
   readonly queryWith: (contextVariables: DataObject) => string | undefined;
 }
 
@@ -46,14 +47,16 @@ interface Batch {
 
 /** Compiles a fetch, whether of root fields or of entities. */
 export function compileFetch(node: FetchNode, place: FetchPlace): Step {
+  const keys = keysOfFetch(node);
   const fetch: CompiledFetch = {
     node,
     place,
     path: place.path,
     isEntityFetch: node.requires !== undefined,
-    keys: keysOfFetch(node),
+    keys,
     aliases: aliasesOf(node),
     variableNames: node.variableUsages ?? [],
+    merge: mergeOf(node, place, keys),
     queryWith: contextQueries(node),
   };
   if (!node.requires) return (run) => fetchRoot(run, fetch);
@@ -62,6 +65,17 @@ export function compileFetch(node: FetchNode, place: FetchPlace): Step {
   return (run) => {
     const batch = batchOf(run, fetch, find, collect(run.data, fetch.path));
     return batch && fetchEntities(run, fetch, batch, {});
+  };
+}
+
+/** The merge for what a fetch brings. A fetch that is made once is not worth the compiling. */
+function mergeOf(node: FetchNode, { types }: FetchPlace, keys: () => ReadonlySet<string>): Merge {
+  if (node.outputRewrites) return types.merge;
+  let merge = types.merge;
+  let uses = 0;
+  return (target, source, isShared) => {
+    if (++uses === 20) merge = compileMerge(keys(), types.merge);
+    merge(target, source, isShared);
   };
 }
 
@@ -76,7 +90,7 @@ function fetchRoot<Context>(run: Run<Context>, fetch: CompiledFetch): Promise<vo
     if (data) {
       if (fetch.node.outputRewrites) applyRewrites(fetch.node.outputRewrites, data, fetch.place.types);
       objects.forEach((object, index) => {
-        merge(object, index > 0 ? copy(data) : data, fetch.place.types.objectTypes);
+        fetch.merge(object, data, index > 0);
       });
     }
     recordErrors(run, fetch, response, () => objects);
@@ -122,7 +136,7 @@ function mergeEntities(fetch: CompiledFetch, { objects, indexes }: Batch, entiti
       entity['__typename'] ??= object['__typename'];
       applyRewrites(rewrites, entity, types);
     }
-    merge(object, isWrittenBelow && !isFirstUse ? copy(entity) : entity, types.objectTypes);
+    fetch.merge(object, entity, isWrittenBelow && !isFirstUse);
   }
 }
 
@@ -175,15 +189,16 @@ function batchOf<Context>(
       indexesOf.set(typename, known);
     }
     if (!builder || typename !== lastType) continue;
-    const { onlyKey } = builder;
-    let index = onlyKey === undefined ? undefined : known.get(object[onlyKey]);
+    const { only } = builder;
+    const onlyKey = only?.read(object);
+    let index = only && known.get(onlyKey);
     if (index === undefined) {
       const representation = builder.build(object, catchUp?.isPartOk ?? true);
       if (!representation) {
         incomplete.push(object);
         continue;
       }
-      const key = onlyKey === undefined ? representationKey(representation) : object[onlyKey];
+      const key = only ? onlyKey : representationKey(representation);
       index = known.get(key);
       if (index === undefined) {
         index = representations.length;

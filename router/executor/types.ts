@@ -3,10 +3,12 @@ import { isInterfaceType, isObjectType, possibleRuntimeTypes } from '@apollo/fed
 import { Kind, parse } from 'graphql';
 import type { SelectionSetNode } from 'graphql';
 import type { Supergraph } from '../supergraph.ts';
+import { createMerge, type Merge } from './data.ts';
 
 /** Answers about types by name. They cover the whole supergraph, with what clients do not see. */
 export interface TypeIndex {
-  readonly objectTypes: ReadonlySet<string>;
+  /** Merges objects of the tree. */
+  readonly merge: Merge;
   /** Whether `... on condition` applies to an object or interface type. */
   readonly applies: (condition: string, typename: string) => boolean;
   /** The keys by which a subgraph knows objects of a type, or of an interface of theirs. Empty when it does not say. */
@@ -46,11 +48,13 @@ function makeIndex(supergraph: Supergraph): TypeIndex {
     return names;
   };
   return {
-    objectTypes: new Set(
-      schema
-        .types()
-        .filter(isObjectType)
-        .map((type) => type.name),
+    merge: createMerge(
+      new Set(
+        schema
+          .types()
+          .filter(isObjectType)
+          .map((type) => type.name),
+      ),
     ),
     applies: (condition, typename) => condition === typename || membersOf(condition).has(typename),
     keysOf: (subgraph, typename) => {

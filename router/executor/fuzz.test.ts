@@ -1,0 +1,10 @@
+import { expect, test } from '@jest/globals';
+import { fuzz } from './fuzz.ts';
+
+// The long run is `node router/executor/fuzz.ts --operations 20000 --seed 1`.
+test('random operations over six supergraphs have the results of graphql-js on the merged schema', async () => {
+  const report = await fuzz({ operations: 150, seed: 7 });
+  expect(report.differences).toEqual([]);
+  expect(report.withErrors).toBeGreaterThan(20);
+  expect(report.subscriptions).toBeGreaterThan(3);
+});
