@@ -53,6 +53,17 @@ export const routerEnv = {
     .describe('fields of an operation, fragments counted where they are spread'),
   LIMIT_ALIASES: integer(0, 100_000).default(200).describe('aliases of an operation'),
   LIMIT_ROOT_FIELDS: integer(1, 10_000).default(50).describe('root fields of an operation'),
+  LIVE_CONNECTIONS: integer(1, 1_000_000).default(50_000).describe('open sockets and streams, at most'),
+  LIVE_CONNECTIONS_PER_VIEWER: integer(1, 1_000_000).default(100).describe('open sockets and streams of one viewer'),
+  LIVE_SUBSCRIPTIONS_PER_CONNECTION: integer(1, 1_000_000).default(100).describe('operations open on one socket'),
+  LIVE_SUBSCRIPTIONS_PER_VIEWER: integer(1, 1_000_000).default(1_000).describe('subscriptions open for one viewer'),
+  LIVE_SLOW_CONSUMER_MS: integer(100, 600_000)
+    .default(15_000)
+    .describe('milliseconds for which a client may leave written bytes unread'),
+  LIVE_REPLAY: integer(1, 100_000).default(1_000).describe('missed events that a cursor is given one by one, at most'),
+  LIVE_DRAIN_MS: integer(0, 600_000)
+    .default(3_000)
+    .describe('milliseconds over which sockets are closed at shutdown; less than SHUTDOWN_TIMEOUT_MS'),
   INTROSPECTION: onOff.default('on').describe('whether clients may read the schema'),
   PAGES: onOff
     .default('on')

@@ -86,6 +86,15 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
           maskError: mask,
           log,
           registry: metrics.registry,
+          limits: {
+            maxConnections: config.LIVE_CONNECTIONS,
+            maxConnectionsPerViewer: config.LIVE_CONNECTIONS_PER_VIEWER,
+            maxSubscriptionsPerConnection: config.LIVE_SUBSCRIPTIONS_PER_CONNECTION,
+            maxSubscriptionsPerViewer: config.LIVE_SUBSCRIPTIONS_PER_VIEWER,
+            slowConsumerMs: config.LIVE_SLOW_CONSUMER_MS,
+            maxReplay: config.LIVE_REPLAY,
+            drainMs: config.LIVE_DRAIN_MS,
+          },
         });
 
   const http = createHttpServer({
