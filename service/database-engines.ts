@@ -4,7 +4,7 @@ import type { IDatabaseDriver, MikroORM, Options } from '@mikro-orm/core';
 import { MariaDbDriver } from '@mikro-orm/mariadb';
 import type { MySqlConnection } from '@mikro-orm/mariadb';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
-import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import type { PostgreSqlConnection, SqlEntityManager } from '@mikro-orm/postgresql';
 
 export type EngineName = 'postgresql' | 'mariadb';
 
@@ -14,10 +14,18 @@ export interface Engine {
   readonly options: (limits: ConnectionLimits) => Partial<Options>;
   /** Runs once, before the first connection. */
   readonly prepare: (orm: MikroORM, limits: ConnectionLimits) => Promise<void>;
+  readonly connections: (orm: MikroORM) => Promise<ConnectionCounts>;
   /** Runs `work` while every other process that does the same with this database waits. */
   readonly alone: (em: SqlEntityManager, work: () => Promise<void>) => Promise<void>;
   /** In a transaction: its commit need not wait for the disk. */
   readonly relaxDurability: (em: SqlEntityManager) => Promise<void>;
+}
+
+/** How many connections are in use and idle, and how many requests wait for one. */
+export interface ConnectionCounts {
+  readonly used: number;
+  readonly idle: number;
+  readonly waiting: number;
 }
 
 export interface ConnectionLimits {
@@ -56,6 +64,11 @@ const postgresql: Engine = {
     },
   }),
   prepare: async () => undefined,
+  async connections(orm) {
+    const pool: unknown = await (orm.em.getDriver().getConnection() as PostgreSqlConnection).getNativeClient();
+    const { totalCount, idleCount, waitingCount } = pool as PgPool;
+    return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
+  },
   async alone(em, work) {
     await em.transactional(async (locked) => {
       await locked.execute('select pg_advisory_xact_lock(720011)');
@@ -78,8 +91,7 @@ const mariadb: Engine = {
     driverOptions: { connectTimeout: connectTimeoutMs },
   }),
   async prepare(orm, { timeoutMs }) {
-    const pool = await (orm.em.getDriver().getConnection() as MySqlConnection).getNativeClient();
-    (pool as unknown as MySqlPool).on('connection', (connection) => {
+    (await mysqlPool(orm)).on('connection', (connection) => {
       if (timeoutMs > 0) giveUpWhenSilent(connection.stream, timeoutMs);
       for (const statement of mariadbSession(timeoutMs)) {
         connection.query(statement, (error) => {
@@ -87,6 +99,11 @@ const mariadb: Engine = {
         });
       }
     });
+  },
+  async connections(orm) {
+    const { _allConnections, _freeConnections, _connectionQueue } = await mysqlPool(orm);
+    const idle = _freeConnections.length;
+    return { used: _allConnections.length - idle, idle, waiting: _connectionQueue.length };
   },
   async alone(em, work) {
     // A lock of the session: the transaction only keeps its connection.
@@ -116,8 +133,16 @@ const mariadbSession = (timeoutMs: number): string[] => {
   ];
 };
 
-/** What is used of the pool of `mysql2`. */
+const mysqlPool = async (orm: MikroORM): Promise<MySqlPool> => {
+  const pool: unknown = await (orm.em.getDriver().getConnection() as MySqlConnection).getNativeClient();
+  return pool as MySqlPool;
+};
+
+/** What is used of the pool of `mysql2`, which counts for nobody. */
 interface MySqlPool {
+  readonly _allConnections: { readonly length: number };
+  readonly _freeConnections: { readonly length: number };
+  readonly _connectionQueue: { readonly length: number };
   on(event: 'connection', listener: (connection: MySqlPoolConnection) => void): void;
 }
 interface MySqlPoolConnection {
@@ -134,6 +159,9 @@ const giveUpWhenSilent = (stream: Socket, timeoutMs: number): void => {
 
 /** What is used of the pool of `pg`, which has no types here. */
 interface PgPool {
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
   on(event: 'connect' | 'acquire', listener: (client: PgClient) => void): void;
   on(event: 'release', listener: (error: unknown, client: PgClient) => void): void;
 }

@@ -5,7 +5,7 @@ import type { EntitySchema, MigrationObject } from '@mikro-orm/core';
 import { Migrator } from '@mikro-orm/migrations';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { engineOf } from './database-engines.ts';
-import type { Engine } from './database-engines.ts';
+import type { ConnectionCounts, Engine } from './database-engines.ts';
 import { InboxEntry } from './inbox.ts';
 import { OutboxMessage, RelayLock } from './outbox.ts';
 
@@ -41,6 +41,8 @@ export interface Database {
   onTransaction(hook: TransactionHook): () => void;
   /** Applies what is missing of the migrations. Safe when several processes do it at once. */
   migrate(): Promise<void>;
+  /** The pool as it is now. */
+  connections(): Promise<ConnectionCounts>;
   /** Resolves when the database answers and every migration is applied; rejects otherwise. */
   check(): Promise<void>;
   close(): Promise<void>;
@@ -134,6 +136,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       engine.alone(fork(), async () => {
         await orm.migrator.up();
       }),
+    connections: () => engine.connections(orm),
     async check() {
       const pending = await orm.migrator.getPending();
       if (pending.length > 0) throw new Error(`${String(pending.length)} migrations are not applied: run "migrate"`);

@@ -217,7 +217,9 @@ function relayMetrics(registry: Registry, countPending: () => Promise<number>) {
     help: 'Events not yet stored in the stream.',
     registers: [registry],
     async collect() {
-      this.set(await countPending());
+      // Without the database the last value stays, and the other figures can still be read.
+      const pending = await countPending().catch(() => undefined);
+      if (pending !== undefined) this.set(pending);
     },
   });
   return {

@@ -9,6 +9,7 @@ import type { Database } from './database.ts';
 import type { SubgraphEnv } from './env.ts';
 import { createIdentityVerifier } from './identity.ts';
 import type { Viewer } from './identity.ts';
+import { registerLagMetrics } from './lag-metrics.ts';
 import { configureOrExit, runProcess } from './lifecycle.ts';
 import { createLog } from './log.ts';
 import type { Logger } from './log.ts';
@@ -94,6 +95,7 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
       log,
       metrics,
     });
+    registerLagMetrics({ database, broker, consumers, metrics });
     resources.defer(startRelay({ database, broker, stream, streamSettings, log, metrics }));
     for (const start of background) resources.defer(start());
     for (const consumer of consumers) {

@@ -5,7 +5,7 @@ import type { Broker } from '../../service/nats.ts';
 import { requestCommand } from '../../service/nats.ts';
 import { Counter, Gauge } from '../../service/telemetry.ts';
 import type { Registry } from '../../service/telemetry.ts';
-import { claimDrive, countStuckOrders, findOrder, listDueOrders } from './persistence.ts';
+import { claimDrive, countStuckOrders, findOldestMovingOrder, findOrder, listDueOrders } from './persistence.ts';
 import type { OrderRow } from './persistence.ts';
 import { noteFact, resendOrder } from './use-cases.ts';
 import type { OrderDependencies } from './use-cases.ts';
@@ -118,7 +118,19 @@ function driverMetrics({ database }: DriverDependencies, registry: Registry) {
     help: `Orders that did not move after being driven on ${String(reportAfterAttempts)} times.`,
     registers: [registry],
     async collect() {
-      this.set(await countStuckOrders(database.read(), reportAfterAttempts));
+      // Without the database the last value stays, and the other figures can still be read.
+      const stuck = await countStuckOrders(database.read(), reportAfterAttempts).catch(() => undefined);
+      if (stuck !== undefined) this.set(stuck);
+    },
+  });
+  new Gauge({
+    name: 'orders_oldest_open_seconds',
+    help: 'Age of the oldest order that is on its way to payment, to delivery or to its cancellation; 0 when there is none.',
+    registers: [registry],
+    async collect() {
+      const oldest = await findOldestMovingOrder(database.read()).catch(() => null);
+      if (oldest === null) return;
+      this.set(oldest === undefined ? 0 : Math.max(0, (Date.now() - oldest.updatedAt.getTime()) / 1000));
     },
   });
   return {

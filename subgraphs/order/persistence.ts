@@ -128,6 +128,19 @@ export const claimDrive = async (
 export const countStuckOrders = (em: EntityManager, attempts: number): Promise<number> =>
   em.count(OrderRow, { driveDueAt: { $ne: null }, driveAttempts: { $gte: attempts } });
 
+/** The oldest of the orders that shall move on without anyone doing anything. */
+export const findOldestMovingOrder = async (
+  em: EntityManager,
+): Promise<Pick<OrderRow, 'id' | 'updatedAt'> | undefined> => {
+  // One status at a time, as the index is by status and id, and ids rise with time.
+  const oldest = await Promise.all(
+    (['ORDERED', 'PAID', 'CANCELLING'] as const).map((status) =>
+      em.fork().find(OrderRow, { status }, { orderBy: { id: 'asc' }, limit: 1, fields: ['id', 'updatedAt'] }),
+    ),
+  );
+  return oldest.flat().toSorted((a, b) => (a.id < b.id ? -1 : 1))[0];
+};
+
 export const findMenu = (em: EntityManager, id: string): Promise<MenuRow | null> => em.findOne(MenuRow, { id });
 
 export const findMenus = (em: EntityManager, ids: readonly string[]): Promise<MenuRow[]> =>
