@@ -4,6 +4,7 @@ import { newCatchUp, runInRounds } from './catch-up.ts';
 import type { DataObject } from './data.ts';
 import { errorsOf } from './failures.ts';
 import type { CompiledOperation } from './operation.ts';
+import { createJoiner } from './join.ts';
 import { inputKeysOf } from './keys.ts';
 import { textOfRejection, toGraphQLError, type Run } from './run.ts';
 import type { Shaper, Variant } from './variants.ts';
@@ -134,5 +135,6 @@ function newRun<Context>(
   context: Context,
 ): Run<Context> {
   const catchUp = plan.isMisordered ? newCatchUp() : undefined;
-  return { data, variables, fetch, context, errors: [], failures: [], catchUp, isHalted: false };
+  const joiner = plan.joinTexts && createJoiner(fetch, context, plan.joinTexts);
+  return { data, variables, fetch, context, errors: [], failures: [], joiner, catchUp, isHalted: false };
 }

@@ -23,6 +23,8 @@ export interface FetchPlace {
   readonly types: TypeIndex;
   /** Whether other fetches of the plan write below the objects of this one: then no two objects may share a part. */
   readonly isWrittenBelow: boolean;
+  /** Whether another fetch may ask the same subgraph at the same moment. */
+  readonly isJoinable: boolean;
   /** Whether any other fetch of the plan brings a key to objects of a type at the end of the path. */
   readonly isBrought: (key: string, typename: string) => boolean;
   /** The keys of a mutation's root fields that must not be null; without one of them the mutation has no result. */
@@ -242,7 +244,9 @@ function ask<Context>(
     run.isHalted ||= fetch.place.nonNullKeys.length > 0;
   };
   try {
-    return run.fetch(request, run.context).then(take).catch(refuse);
+    const joiner = fetch.place.isJoinable ? run.joiner : undefined;
+    const answer = joiner ? joiner.ask(node, request) : run.fetch(request, run.context);
+    return answer.then(take).catch(refuse);
   } catch (error) {
     refuse(error);
     return Promise.resolve();

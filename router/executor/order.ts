@@ -75,7 +75,8 @@ export function isMisordered(fetches: readonly PlacedFetch[], bringers: Bringers
   });
 }
 
-function isBefore(first: PlacedFetch, second: PlacedFetch): boolean {
+/** Whether a fetch has ended when another one begins. */
+export function isBefore(first: PlacedFetch, second: PlacedFetch): boolean {
   const at = first.position.findIndex((step, index) => step.index !== second.position[index]?.index);
   const step = first.position[at];
   return step?.isSequence === true && step.index < (second.position[at]?.index ?? 0);

@@ -1,8 +1,9 @@
 // Turns the planner's tree of nodes into steps that run it. Everything that does not depend on a request is worked out here.
-import type { PlanNode, QueryPlan, ResponsePath } from '@apollo/query-planner';
+import type { FetchNode, PlanNode, QueryPlan, ResponsePath } from '@apollo/query-planner';
 import type { Supergraph } from '../supergraph.ts';
 import { compileEventAnswer, type EventAnswer } from './event.ts';
 import { compileFetch } from './fetch.ts';
+import { joinableIn, type JoinTexts } from './join.ts';
 import { bringersIn, fetchesIn, fieldsOf, isMisordered, type Bringers, type PlacedFetch } from './order.ts';
 import { compilePath, startsWith } from './path.ts';
 import type { Run, Step } from './run.ts';
@@ -15,6 +16,8 @@ export interface CompiledPlan {
   readonly step: Step | undefined;
   /** Whether it has to be run in rounds. */
   readonly isMisordered: boolean;
+  /** What is known of joined requests; undefined when the plan never asks a subgraph twice at the same moment. */
+  readonly joinTexts: JoinTexts | undefined;
   /** Answers the primary fetch of a subscription from an event. */
   readonly answer: EventAnswer | undefined;
 }
@@ -31,10 +34,12 @@ export function compilePlan(supergraph: Supergraph, plan: QueryPlan): CompiledPl
   const fetches = rest ? fetchesIn(rest) : [];
   const first = subscription ? fetchesIn(subscription.primary) : [];
   const bringers = bringersIn([...first, ...fetches], types);
+  const joinable = joinableIn(fetches);
   return {
+    joinTexts: joinable.size > 0 ? new Map() : undefined,
     answer: subscription && compileEventAnswer(subscription.primary, supergraph),
     isMisordered: isMisordered(fetches, bringers),
-    step: rest && compileNode(rest, [], { supergraph, types, fetches, bringers }),
+    step: rest && compileNode(rest, [], { supergraph, types, fetches, bringers, joinable }),
   };
 }
 
@@ -43,18 +48,20 @@ interface PlanFacts {
   readonly types: TypeIndex;
   readonly fetches: readonly PlacedFetch[];
   readonly bringers: Bringers;
+  readonly joinable: ReadonlySet<FetchNode>;
 }
 
 function compileNode(node: PlanNode, path: ResponsePath, facts: PlanFacts): Step | undefined {
   switch (node.kind) {
     case 'Fetch': {
-      const { supergraph, types, fetches, bringers } = facts;
+      const { supergraph, types, fetches, bringers, joinable } = facts;
       const compiledPath = compilePath(path);
       const keys = fieldsOf(compiledPath);
       return compileFetch(node, {
         path: compiledPath,
         types,
         isWrittenBelow: fetches.some((other) => other.node !== node && startsWith(other.path, compiledPath)),
+        isJoinable: joinable.has(node),
         isBrought: (key, typename) => bringers.of([...keys, key], typename).some((other) => other.node !== node),
         nonNullKeys: node.operationKind === 'mutation' ? nonNullKeysOf(node, supergraph.schema) : [],
       });

@@ -4,6 +4,7 @@ import { codeOf, errorTable } from '../../service/errors.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { DataObject } from './data.ts';
 import type { SubgraphError, SubgraphFetch } from './execute.ts';
+import type { Joiner } from './join.ts';
 import type { CompiledPath } from './path.ts';
 
 /** The state of one execution. */
@@ -16,6 +17,8 @@ export interface Run<Context> {
   readonly errors: GraphQLError[];
   /** Errors that are placed where data is missing, once that is known. */
   readonly failures: Failure[];
+  /** Of plans that may ask a subgraph twice at the same moment only. */
+  readonly joiner: Joiner | undefined;
   /** Of plans in the wrong order only. */
   readonly catchUp: CatchUp | undefined;
   /** Set when a mutation has no result any more: what follows of it must not be done. */
