@@ -34,13 +34,15 @@ export async function claimRows(
     await database.engine.relaxDurability(em);
     await em.findOneOrFail(RelayLock, { stream }, forUpdate);
     const now = new Date();
+    // Not a join of each row with the earlier ones of its aggregate: after the loss of a stream nearly all rows are unpublished while
+    // the planner still believes that hardly any are, and it would compare each with each. A whole aggregate is left alone instead.
     const rows = await em.execute<{ seq: string | number }[]>(
-      `select o.seq from outbox o
-       where o.stream = ? and o.published_at is null and (o.claimed_until is null or o.claimed_until < ?)
-         and not exists (select 1 from outbox e where e.aggregate_id = o.aggregate_id and e.stream = o.stream
-                         and e.published_at is null and e.seq < o.seq and e.claimed_until >= ?)
-       order by o.seq limit ${String(claim.limit)}`,
-      [stream, now, now],
+      `select seq from outbox
+       where stream = ? and published_at is null and (claimed_until is null or claimed_until < ?)
+         and aggregate_id not in (select aggregate_id from outbox
+                                  where stream = ? and published_at is null and claimed_until >= ?)
+       order by seq limit ${String(claim.limit)}`,
+      [stream, now, stream, now],
     );
     if (rows.length === 0) return [];
     const seqs = rows.map((row) => Number(row.seq));
