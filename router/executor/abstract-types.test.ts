@@ -1,3 +1,4 @@
+// Interfaces, unions, __typename and @interfaceObject over subgraphs that run in the test.
 import { describe, expect, test } from '@jest/globals';
 import { makeGraph } from './testing/graph.ts';
 

@@ -36,11 +36,16 @@ export function noteAsked(catchUp: CatchUp, fetch: FetchInfo, objects: readonly 
 
 /** Runs a plan in rounds. */
 export async function runInRounds<Context>(run: Run<Context>, step: Step, catchUp: CatchUp): Promise<void> {
-  for (;;) {
-    catchUp.hasProgress = false;
-    catchUp.isLacking = false;
-    await step(run);
-    if (!catchUp.isLacking || run.isHalted || (!catchUp.hasProgress && catchUp.isPartOk)) return;
-    catchUp.isPartOk = !catchUp.hasProgress;
+  let round = await runRound(run, step, catchUp);
+  while (round.isLacking && !run.isHalted && (round.hasProgress || !catchUp.isPartOk)) {
+    catchUp.isPartOk = !round.hasProgress;
+    round = await runRound(run, step, catchUp);
   }
+}
+
+async function runRound<Context>(run: Run<Context>, step: Step, catchUp: CatchUp): Promise<CatchUp> {
+  catchUp.hasProgress = false;
+  catchUp.isLacking = false;
+  await step(run);
+  return catchUp;
 }

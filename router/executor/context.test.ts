@@ -1,3 +1,4 @@
+// @fromContext: arguments that come from the objects around an entity.
 import { expect, test } from '@jest/globals';
 import { makeGraph } from './testing/graph.ts';
 

@@ -44,7 +44,7 @@ export function contextQueries(node: FetchNode): (variables: DataObject) => stri
 }
 
 function withoutVariables(query: string, missing: ReadonlySet<string>): string | undefined {
-  let isEmpty = false;
+  const left = { isEmpty: false };
   const uses = (node: ASTNode): boolean => {
     let found = false;
     visit(node, { Variable: ({ name }) => void (found ||= missing.has(name.value)) });
@@ -63,11 +63,11 @@ function withoutVariables(query: string, missing: ReadonlySet<string>): string |
     OperationDefinition: {
       leave({ selectionSet }) {
         const [entities] = selectionSet.selections;
-        isEmpty = entities?.kind !== Kind.FIELD || isOnlyTypename(entities.selectionSet);
+        left.isEmpty = entities?.kind !== Kind.FIELD || isOnlyTypename(entities.selectionSet);
       },
     },
   });
-  return isEmpty ? undefined : stripIgnoredCharacters(print(document));
+  return left.isEmpty ? undefined : stripIgnoredCharacters(print(document));
 }
 
 const isOnlyTypename = (set: SelectionSetNode | undefined): boolean =>

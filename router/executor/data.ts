@@ -1,5 +1,6 @@
 // The tree that the answers of subgraphs are merged into. Its keys are those of the plan's fetches, not yet the client's;
 // `dataKeysFor` sees to it that none of them is a name of Object.prototype.
+import { compileCode } from './code.ts';
 
 /** An object of the tree, as JSON.parse makes them. */
 export type DataObject = Record<string, unknown>;
@@ -64,11 +65,8 @@ export function compileMerge(keys: Iterable<string>, general: Merge): Merge {
       `else general(t,{${key}:v},c);}`
     );
   });
-  // Nothing but names of GraphQL's alphabet comes into the text from outside.
-  const make = new Function('copy', 'general', `"use strict";return function(t,s,c){let v;${lines.join('')}}`) as (
-    copyValue: typeof copy,
-    merge: Merge,
-  ) => Merge;
+  const body = `return function(t,s,c){let v;${lines.join('')}}`;
+  const make = compileCode(['copy', 'general'], body) as (copyValue: typeof copy, merge: Merge) => Merge;
   return make(copy, general);
 }
 

@@ -1,3 +1,4 @@
+// Keys of every kind, @requires, @provides, @shareable and @override over subgraphs that run in the test.
 import { describe, expect, test } from '@jest/globals';
 import { makeGraph, type Resolvers } from './testing/graph.ts';
 

@@ -1,3 +1,4 @@
+// Errors and nulls: where they stand, what they cost, and that nothing inside is told.
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { GraphQLError } from 'graphql';
 import { CodedError } from '../../service/errors.ts';

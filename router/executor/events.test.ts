@@ -1,3 +1,4 @@
+// Events of subscriptions: covered, completed, never changed.
 import { describe, expect, test } from '@jest/globals';
 import { CodedError } from '../../service/errors.ts';
 import { executeEvent, needsFetch } from './execute.ts';

@@ -2,12 +2,15 @@
 // against graphql-js on the merged schema. `node router/executor/fuzz.ts --operations 20000 --seed 1`
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { print, type DocumentNode } from 'graphql';
 import { CodedError } from '../../service/errors.ts';
-import { compileOperation } from './operation.ts';
+import { compileOperation, type CompiledOperation } from './operation.ts';
 import { createBench, difference, runOurs, runReference, unexplained, type Bench } from './testing/differential.ts';
 import { fuzzGraphs } from './testing/graphs.ts';
 import { createRandom } from './testing/random.ts';
 import { randomOperation } from './testing/random-operation.ts';
+import { shrink } from './testing/shrink.ts';
+import { isBroken, type WorldOptions } from './testing/world.ts';
 
 /** What to run. */
 export interface FuzzOptions {
@@ -59,59 +62,86 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   return { ...report, differences };
 }
 
+/** One execution of an operation: in which world, and without which subgraph. */
+interface Round {
+  readonly world: WorldOptions;
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly down: string | undefined;
+}
+
 async function fuzzOne(bench: Bench, seed: number, report: Counts): Promise<string | undefined> {
   const random = createRandom(seed);
-  const { schema } = bench.graph.supergraph;
-  const kinds = [
-    'query',
-    'query',
-    'query',
-    ...(schema.getMutationType() ? ['mutation'] : []),
-    ...(schema.getSubscriptionType() ? ['subscription', 'subscription'] : []),
-  ];
-  const kind = random.pick(kinds) as 'query' | 'mutation' | 'subscription';
-  const { text, document, drawVariables } = randomOperation(schema, kind, random);
+  const { schema, subgraphs } = bench.graph.supergraph;
+  const kind = random.pick([
+    ...(['query', 'query', 'query'] as const),
+    ...(schema.getMutationType() ? (['mutation'] as const) : []),
+    ...(schema.getSubscriptionType() ? (['subscription', 'subscription'] as const) : []),
+  ]);
+  const { document, drawVariables } = randomOperation(schema, kind, random);
   if (kind === 'subscription') report.subscriptions++;
-
-  let variables = drawVariables();
-  const describe = (what: string, ours: unknown, theirs: unknown): string =>
-    `${what}\n${text}\nvariables ${JSON.stringify(variables)}\nours   ${JSON.stringify(ours)}\ntheirs ${JSON.stringify(theirs)}`;
+  const round = (at: number, errorRate: number, nullRate: number, down?: string): Round => ({
+    world: { seed: seed + at, errorRate, nullRate },
+    variables: drawVariables(),
+    down,
+  });
+  const rounds = [
+    round(0, 0, 0.1),
+    round(1, 0, 0),
+    round(2, random.pick([0.02, 0.1]), 0.1),
+    round(3, 0, 0.05, random.pick([...subgraphs.keys()])),
+  ];
   try {
     const operation = compileOperation(bench.graph.supergraph, document, undefined);
-    const rates = [
-      { errorRate: 0, nullRate: 0.1 },
-      { errorRate: 0, nullRate: 0 },
-      { errorRate: random.pick([0.02, 0.1]), nullRate: 0.1 },
-    ];
-    for (const [round, rate] of rates.entries()) {
-      bench.setWorld({ seed: seed + round, ...rate });
-      const theirs = runReference(bench, operation, variables);
-      // Of a subscription whose event is lost to an error nothing is executed.
-      if (kind === 'subscription' && theirs.result.errors?.some(({ message }) => message.startsWith('broken')))
-        continue;
-      const ours = await runOurs(bench, operation, variables);
+    for (const one of rounds) {
+      const { found, theirs, isLost } = await compare(bench, operation, one);
+      if (isLost) continue;
       report.executions++;
       if (theirs.result.errors) report.withErrors++;
-      const found = difference(ours, theirs);
-      if (found) return describe(found, ours, theirs.result);
-      if (round === 2) continue;
-      variables = drawVariables();
+      if (one.down !== undefined) report.subgraphsDown++;
+      if (found) return await explain(bench, document, one);
     }
-    bench.setWorld({ seed, errorRate: 0, nullRate: 0.05 });
-    const down = random.pick([...bench.graph.supergraph.subgraphs.keys()]);
-    const theirs = runReference(bench, operation, variables);
-    const ours = await runOurs(bench, operation, variables, down);
-    report.executions++;
-    report.subgraphsDown++;
-    const found = unexplained(ours, theirs);
-    return found && describe(`without ${down}: ${found}`, ours, theirs.result);
+    return undefined;
   } catch (error) {
     if (!isPlannersFault(error)) {
-      return describe(`threw ${error instanceof Error ? error.stack : String(error)}`, undefined, undefined);
+      return `threw ${error instanceof Error ? String(error.stack) : String(error)}\n${print(document)}`;
     }
     report.unplannable++;
     return undefined;
   }
+}
+
+async function compare(bench: Bench, operation: CompiledOperation, { world, variables, down }: Round) {
+  bench.setWorld(world);
+  const used = (operation.operation.variableDefinitions ?? []).map(({ variable }) => variable.name.value);
+  const given = Object.fromEntries(used.map((name) => [name, variables[name]]));
+  const theirs = runReference(bench, operation, given);
+  // Of a subscription whose event itself is lost to an error nothing is executed.
+  const isLost = operation.kind === 'subscription' && theirs.result.errors?.some(({ message }) => isBroken(message));
+  if (isLost === true) return { found: undefined, ours: undefined, theirs, given, isLost };
+  const ours = await runOurs(bench, operation, given, down);
+  const found = down === undefined ? difference(ours, theirs) : unexplained(ours, theirs);
+  return { found, ours, theirs, given, isLost: false };
+}
+
+/** The smallest operation that shows the difference, and both results. */
+async function explain(bench: Bench, document: DocumentNode, round: Round): Promise<string> {
+  const { supergraph } = bench.graph;
+  const check = (smaller: DocumentNode) => compare(bench, compileOperation(supergraph, smaller, undefined), round);
+  const small = await shrink(supergraph.schema, document, async (smaller) => {
+    try {
+      return (await check(smaller)).found !== undefined;
+    } catch {
+      return false;
+    }
+  });
+  const { found, ours, theirs, given } = await check(small);
+  return [
+    `${String(found)}${round.down === undefined ? '' : ` without ${round.down}`}`,
+    print(small),
+    `variables ${JSON.stringify(given)}`,
+    `ours   ${JSON.stringify(ours)}`,
+    `theirs ${JSON.stringify(theirs.result)}`,
+  ].join('\n');
 }
 
 /** The planner (2.14.4) fails an assertion of its own on some chains of `@requires`; nobody can execute those. */
@@ -136,11 +166,8 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     ...(values.graph === undefined ? {} : { graph: values.graph }),
     ...(values.only === undefined ? {} : { only: Number(values.only) }),
   });
-  for (const difference of differences) console.log(`${difference}\n`);
-  console.log({
-    ...counts,
-    differences: differences.length,
-    seconds: Math.round((performance.now() - started) / 1000),
-  });
+  for (const text of differences) process.stdout.write(`${text}\n\n`);
+  const seconds = Math.round((performance.now() - started) / 1000);
+  process.stdout.write(`${JSON.stringify({ ...counts, differences: differences.length, seconds })}\n`);
   process.exitCode = differences.length > 0 ? 1 : 0;
 }

@@ -1,3 +1,4 @@
+// Fetches to one subgraph at the same moment.
 import { describe, expect, test } from '@jest/globals';
 import { CodedError } from '../../service/errors.ts';
 import { executeOperation } from './execute.ts';

@@ -1,3 +1,4 @@
+// The order of mutations and what stops them.
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { makeGraph } from './testing/graph.ts';
 

@@ -118,9 +118,11 @@ function brings(
       const fragment =
         selection.kind === Kind.INLINE_FRAGMENT
           ? selection
-          : definitions.find((one) => one.kind === Kind.FRAGMENT_DEFINITION && one.name.value === spread);
-      if (!fragment || !('selectionSet' in fragment)) return false;
-      const condition = 'typeCondition' in fragment ? fragment.typeCondition?.name.value : undefined;
+          : definitions
+              .filter((one) => one.kind === Kind.FRAGMENT_DEFINITION)
+              .find(({ name }) => name.value === spread);
+      if (!fragment) return false;
+      const condition = fragment.typeCondition?.name.value;
       // The type is that of the object that has the field; what stands above it may be of any.
       if (condition !== undefined && at === path.length - 1 && !applies(condition)) return false;
       return has(fragment.selectionSet, at);

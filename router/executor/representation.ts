@@ -2,6 +2,7 @@
 import type { QueryPlanSelectionNode } from '@apollo/query-planner';
 import { Kind } from 'graphql';
 import type { SelectionSetNode } from 'graphql';
+import { compileCode } from './code.ts';
 import { isDataObject, type DataObject } from './data.ts';
 import type { TypeIndex } from './types.ts';
 
@@ -112,8 +113,8 @@ function keyFieldFor(name: string): KeyField {
     const key = JSON.stringify(name);
     const read = name in Object.prototype ? `Object.hasOwn(e,${key})?e[${key}]:undefined` : `e[${key}]`;
     field = {
-      read: new Function('e', `return ${read}`) as KeyField['read'],
-      make: new Function('t', 'v', `return{__typename:t,${key}:v}`) as KeyField['make'],
+      read: compileCode(['e'], `return ${read}`) as KeyField['read'],
+      make: compileCode(['t', 'v'], `return{__typename:t,${key}:v}`) as KeyField['make'],
     };
     keyFields.set(name, field);
   }

@@ -2,11 +2,18 @@
 // not clean (a null that must rise, a wrong value, an unknown type) is left to the exact way.
 import { isObjectType } from 'graphql';
 import type { GraphQLSchema } from 'graphql';
+import { compileCode } from './code.ts';
 import type { DataObject } from './data.ts';
 import type { ObjectShape, SelectionShape, TypeShape } from './shape.ts';
 
 /** Shapes the root object; undefined when the exact way has to do it. */
 export type FastShaper = (data: DataObject) => DataObject | undefined;
+
+type MakeShaper = (
+  bail: symbol,
+  own: (object: DataObject, key: string) => unknown,
+  sets: readonly ReadonlySet<string>[],
+) => (data: DataObject) => DataObject;
 
 /** More functions than this are not made for one operation; the exact way shapes those. */
 const maxFunctions = 500;
@@ -19,12 +26,12 @@ export function compileFastShaper(root: ObjectShape, schema: GraphQLSchema): Fas
   const objectFunctions = new Map<ObjectShape, string>();
   const selectionFunctions = new Map<SelectionShape, string>();
   const enums: ReadonlySet<string>[] = [];
-  let isPossible = true;
+  const limits = { isPossible: true };
 
   const newFunction = (prefix: string): string => {
     const name = `${prefix}${functions.length}`;
     functions.push('');
-    if (functions.length > maxFunctions) isPossible = false;
+    if (functions.length > maxFunctions) limits.isPossible = false;
     return name;
   };
   const define = (name: string, parameter: string, body: string): void => {
@@ -33,14 +40,14 @@ export function compileFastShaper(root: ObjectShape, schema: GraphQLSchema): Fas
 
   const objectFunction = (shape: ObjectShape): string => {
     const known = objectFunctions.get(shape);
-    if (known !== undefined || !isPossible) return known ?? '';
+    if (known !== undefined || !limits.isPossible) return known ?? '';
     const name = newFunction('o');
     objectFunctions.set(shape, name);
     const reads: string[] = [];
     const properties = shape.fields.map((field, index) => {
       const key = field.key === '__proto__' ? '["__proto__"]' : JSON.stringify(field.key);
       if (!field.type) {
-        if (field.name !== '__typename') isPossible = false;
+        if (field.name !== '__typename') limits.isPossible = false;
         return `${key}:${JSON.stringify(shape.typename)}`;
       }
       if (field.isRefused) return `${key}:${field.type.kind === 'nonNull' ? 'bail()' : 'null'}`;
@@ -55,7 +62,7 @@ export function compileFastShaper(root: ObjectShape, schema: GraphQLSchema): Fas
 
   const selectionFunction = (selection: SelectionShape): string => {
     const known = selectionFunctions.get(selection);
-    if (known !== undefined || !isPossible) return known ?? '';
+    if (known !== undefined || !limits.isPossible) return known ?? '';
     const name = newFunction('s');
     selectionFunctions.set(selection, name);
     const guard = 'if(typeof v!=="object"||isArray(v))throw unclean;';
@@ -100,20 +107,12 @@ export function compileFastShaper(root: ObjectShape, schema: GraphQLSchema): Fas
   };
 
   const rootName = objectFunction(root);
-  if (!isPossible) return undefined;
-  // Nothing but names of GraphQL's alphabet comes into the text from outside.
-  const make = new Function(
-    'unclean',
-    'own',
-    'enums',
-    `"use strict";const isArray=Array.isArray;function bail(){throw unclean;}` +
-      `function id(v){if(!Number.isInteger(v))throw unclean;return String(v);}` +
-      `${enums.map((_, at) => `const e${at}=enums[${at}];`).join('')}${functions.join('\n')}\nreturn ${rootName};`,
-  ) as (
-    bail: symbol,
-    own: (object: DataObject, key: string) => unknown,
-    sets: typeof enums,
-  ) => (data: DataObject) => DataObject;
+  if (!limits.isPossible) return undefined;
+  const body =
+    `const isArray=Array.isArray;function bail(){throw unclean;}` +
+    `function id(v){if(!Number.isInteger(v))throw unclean;return String(v);}` +
+    `${enums.map((_, at) => `const e${at}=enums[${at}];`).join('')}${functions.join('\n')}\nreturn ${rootName};`;
+  const make = compileCode(['unclean', 'own', 'enums'], body) as MakeShaper;
   const shape = make(unclean, (object, key) => (Object.hasOwn(object, key) ? object[key] : undefined), enums);
   return (data) => {
     try {

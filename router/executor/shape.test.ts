@@ -1,3 +1,4 @@
+// What the response has, what a value must be, and how nulls rise.
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'graphql';
 import { executeOperation } from './execute.ts';

@@ -9,7 +9,15 @@ import { CodedError } from '../../../service/errors.ts';
 import { makeGraph, type TestGraph } from './graph.ts';
 import type { FuzzGraph } from './graphs.ts';
 import { eventPayload } from './payload.ts';
-import { createWorld, worldFacts, type Node, type World, type WorldFacts, type WorldOptions } from './world.ts';
+import {
+  createWorld,
+  isBroken,
+  worldFacts,
+  type Node,
+  type World,
+  type WorldFacts,
+  type WorldOptions,
+} from './world.ts';
 
 /** A supergraph of the fuzz, running. */
 export interface Bench {
@@ -20,6 +28,8 @@ export interface Bench {
   readonly world: () => World;
 }
 
+type Resolver = GraphQLFieldResolver<unknown, unknown, Readonly<Record<string, unknown>>>;
+
 /** Composes one and gives its subgraphs resolvers that answer from the world. */
 export function createBench(fuzzGraph: FuzzGraph): Bench {
   const current: { world: World | undefined } = { world: undefined };
@@ -27,18 +37,17 @@ export function createBench(fuzzGraph: FuzzGraph): Bench {
     if (!current.world) throw new Error('There is no world yet.');
     return current.world;
   };
-  const fieldResolver: GraphQLFieldResolver<unknown, unknown> = (source, args, _context, info) => {
+  const fieldResolver: Resolver = (source, args, _context, info) => {
     const { parentType, fieldName, schema } = info;
     const isRoot = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].includes(parentType);
     const node = isRoot ? rootNode(parentType.name) : (source as Node);
     const contextual = fuzzGraph.contextual?.[`${node.type}.${fieldName}`]?.(node, world()) ?? {};
-    const own: Record<string, unknown> = { ...args };
     for (const [name, value] of Object.entries(contextual)) {
       if (JSON.stringify(args[name] ?? null) !== JSON.stringify(value ?? null)) {
         throw new Error(`${name} was ${JSON.stringify(args[name])} instead of ${JSON.stringify(value)}`);
       }
-      delete own[name];
     }
+    const own = Object.fromEntries(Object.entries(args).filter(([name]) => !(name in contextual)));
     world().checkRequired(node, fieldName);
     return world().value(node.type, node.id, fieldName, own);
   };
@@ -157,7 +166,7 @@ function effects({ data, errors }: ExecutionResult): Set<string> {
 }
 
 /** Only what the world itself calls broken is compared by words. */
-const plainMessage = (message: string): string => (message.startsWith('broken') ? message : 'error');
+const plainMessage = (message: string): string => (isBroken(message) ? message : 'error');
 
 /**
  * What must hold when a subgraph is down: every null that the whole graph would not have has an error that explains it,
@@ -183,7 +192,7 @@ export function unexplained(ours: ExecutionResult, { result, types }: Reference)
     if (typeof mine !== 'object' || typeof whole !== 'object' || whole === null) {
       return JSON.stringify(mine) === JSON.stringify(whole) ? undefined : `other value at ${text}`;
     }
-    const keys = Object.keys(mine as object);
+    const keys = Object.keys(mine);
     if (keys.join() !== Object.keys(whole).join()) return `other keys at ${text}`;
     for (const key of keys) {
       const step = Array.isArray(mine) ? Number(key) : key;

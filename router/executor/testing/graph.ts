@@ -16,7 +16,7 @@ export interface TestSubgraph {
   readonly name: string;
   readonly sdl: string;
   readonly resolvers?: Resolvers;
-  readonly fieldResolver?: GraphQLFieldResolver<unknown, unknown>;
+  readonly fieldResolver?: GraphQLFieldResolver<unknown, unknown, Readonly<Record<string, unknown>>>;
 }
 
 /** A supergraph under test. */

@@ -31,18 +31,18 @@ const removable = new Set<string>([
 /** The document with its n-th candidate removed, or a fragment replaced by what is in it. */
 function withoutPart(document: DocumentNode, index: number): { changed: boolean; document: DocumentNode | undefined } {
   let count = 0;
-  let changed = false;
+  const state = { changed: false };
   const fragments = new Map(
     document.definitions.flatMap((one) => (one.kind === Kind.FRAGMENT_DEFINITION ? [[one.name.value, one]] : [])),
   );
   const candidate = (): boolean => {
-    if (changed || count++ !== index) return false;
-    changed = true;
+    if (state.changed || count++ !== index) return false;
+    state.changed = true;
     return true;
   };
   const edited: DocumentNode = visit(document, {
     enter(node: ASTNode) {
-      if (changed) return undefined;
+      if (state.changed) return undefined;
       if (node.kind === Kind.FRAGMENT_SPREAD && candidate()) {
         const fragment = fragments.get(node.name.value);
         if (!fragment) return null;
@@ -58,6 +58,7 @@ function withoutPart(document: DocumentNode, index: number): { changed: boolean;
       return undefined;
     },
   });
+  const { changed } = state;
   if (!changed) return { changed, document: undefined };
   try {
     return { changed, document: parse(print(withoutUnused(edited))) };
@@ -68,16 +69,17 @@ function withoutPart(document: DocumentNode, index: number): { changed: boolean;
 
 function withoutUnused(document: DocumentNode): DocumentNode {
   const isUsed = (kind: string, name: string): boolean => {
-    let found = false;
+    const found = { one: false };
     for (const definition of document.definitions) {
       visit(definition, {
-        enter(node: ASTNode, key) {
-          if (node.kind === kind && 'name' in node && node.name?.value === name && key !== 'variable') found = true;
-          return found ? BREAK : undefined;
+        enter(node, key) {
+          const isOfKind = node.kind === Kind.FRAGMENT_SPREAD || node.kind === Kind.VARIABLE;
+          found.one ||= isOfKind && node.kind === kind && node.name.value === name && key !== 'variable';
+          return found.one ? BREAK : undefined;
         },
       });
     }
-    return found;
+    return found.one;
   };
   return {
     ...document,

@@ -88,6 +88,9 @@ export function worldFacts(graph: FuzzGraph, schema: GraphQLSchema): WorldFacts 
 
 const poolSize = 4;
 
+/** Whether an error is one that the world made. */
+export const isBroken = (message: string): boolean => message.startsWith('broken');
+
 /** Makes a world. The same facts and options make the same one. */
 export function createWorld(facts: WorldFacts, options: WorldOptions): World {
   const { schema, structural, entities, required, requiredNames } = facts;
@@ -153,19 +156,19 @@ export function createWorld(facts: WorldFacts, options: WorldOptions): World {
   const lacks = (sent: Readonly<Record<string, unknown>>, truth: Node, selection: SelectionSetNode): boolean =>
     selection.selections.some((field) => {
       if (field.kind !== Kind.FIELD) return false;
-      const args = Object.fromEntries(
-        (field.arguments ?? []).map((one) => {
-          if (one.value.kind === Kind.INT) return [one.name.value, Number(one.value.value)];
-          return [one.name.value, 'value' in one.value ? one.value.value : undefined];
-        }),
-      );
+      const args: Record<string, unknown> = {};
+      for (const one of field.arguments ?? []) {
+        if (one.value.kind === Kind.INT) args[one.name.value] = Number(one.value.value);
+        else if ('value' in one.value) args[one.name.value] = one.value.value;
+      }
       const name = field.name.value;
       return differs(sent[name], value(truth.type, truth.id, name, args), field.selectionSet);
     });
 
   const checkRequired: World['checkRequired'] = (given, field) => {
     const representation = given.representation ?? {};
-    const declared = required.get(`${String(representation['__typename'] ?? given.type)}.${field}`);
+    const sentAs = representation['__typename'];
+    const declared = required.get(`${typeof sentAs === 'string' ? sentAs : given.type}.${field}`);
     if (declared && lacks(representation, given, declared)) {
       throw new Error(`${given.type}.${field} was sent ${JSON.stringify(representation)}`);
     }
