@@ -6,27 +6,40 @@ import { parseArgs } from 'node:util';
 import { runFaults } from './run.ts';
 import type { FaultReport } from './run.ts';
 
-const usage = `usage: npm run faults -- [--minutes 10] [--seed N] [--rate 12] [--every 5] [--only PATTERN] [--keep]
+const usage = `usage: npm run faults -- [--minutes 10] [--seed N] [--rate 12] [--every 5] [--only PATTERN] [--payment mariadb] [--keep]
 
   --minutes  how long faults go on
   --seed     the same seed gives the same faults and customers; default: a new one, which is printed
   --rate     orders per second
   --every    seconds from one fault to the next, in the mean
   --only     only faults that match, for example "router" or "wipe|kill nats"
+  --payment  the engine of payment's database: postgresql (default) or mariadb
   --keep     keep the logs, and print where they are`;
 
 function readArguments() {
   const text = { type: 'string' } as const;
   try {
     const { values } = parseArgs({
-      options: { minutes: text, seed: text, rate: text, every: text, only: text, keep: { type: 'boolean' } },
+      options: {
+        minutes: text,
+        seed: text,
+        rate: text,
+        every: text,
+        only: text,
+        payment: text,
+        keep: { type: 'boolean' },
+      },
     });
     const number = (value: string | undefined, otherwise: number): number => {
       const read = value === undefined ? otherwise : Number(value);
       if (!Number.isFinite(read) || read <= 0) throw new Error(`"${String(value)}" is no number above 0`);
       return read;
     };
+    const engines = ['postgresql', 'mariadb'] as const;
+    const payment = engines.find((engine) => engine === (values.payment ?? 'postgresql'));
+    if (payment === undefined) throw new Error(`"${String(values.payment)}" is no engine`);
     return {
+      payment,
       minutes: number(values.minutes, 10),
       seed: number(values.seed, 1 + Math.floor(Math.random() * 1_000_000)),
       rate: number(values.rate, 12),
@@ -62,12 +75,13 @@ violations               ${String(violations.length)}`);
   for (const story of report.stories) console.log(`\n${story}`);
 }
 
-const { minutes, seed, rate, every, only, keep } = readArguments();
+const { minutes, seed, rate, every, only, payment, keep } = readArguments();
 const folder = await mkdtemp(join(tmpdir(), 'baedal-faults-'));
 try {
   const report = await runFaults({
     folder: join(folder, 'data'),
     seed,
+    payment,
     durationMs: minutes * 60_000,
     schedule: { everyMs: every * 1_000, longestMs: 25_000, only },
     ordersPerSecond: rate,

@@ -1,5 +1,6 @@
 // One fault run: the real stack under load while a schedule of faults is carried out, then everything is mended, then it is judged.
 import { setTimeout as pause } from 'node:timers/promises';
+import type { EngineName } from '../../service/database-engines.ts';
 import { findViolations } from './checker.ts';
 import type { Evidence, Violation } from './checker.ts';
 import { startCustomers } from './customers.ts';
@@ -23,6 +24,8 @@ export interface FaultRunOptions {
   /** How long everything may take to end once the last fault is over. */
   readonly settleWithinMs: number;
   readonly environment?: Parameters<typeof startWorld>[0]['environment'];
+  /** The engine of payment's database; default `postgresql`. */
+  readonly payment?: EngineName | undefined;
   readonly onProgress?: (line: string) => void;
 }
 
@@ -53,7 +56,11 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultReport> 
   const say = options.onProgress ?? (() => undefined);
   const { seed, durationMs } = options;
   const random = createRandom(seed);
-  const faults = planFaults(random.fork(), { ...options.schedule, durationMs });
+  const faults = planFaults(random.fork(), {
+    ...options.schedule,
+    durationMs,
+    ...(options.payment === 'mariadb' ? { also: ['mariadb'] } : {}),
+  });
   say(
     `seed ${String(seed)}: ${String(faults.length)} faults in ${String(Math.round(durationMs / 1000))} s; starting the stack`,
   );
@@ -61,6 +68,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultReport> 
   await using world = withDispose(
     await startWorld({
       folder: options.folder,
+      payment: options.payment,
       ...(options.environment === undefined ? {} : { environment: options.environment }),
     }),
   );

@@ -25,6 +25,8 @@ export interface ScheduleOptions {
   readonly longestMs: number;
   /** Only faults of which `kind target` matches; default all. */
   readonly only?: RegExp | undefined;
+  /** Further processes that can be killed, paused and restarted. */
+  readonly also?: readonly string[];
   /** These as `kind target` come first, in this order: what a short run must not miss. */
   readonly first?: readonly string[];
 }
@@ -37,8 +39,9 @@ const links = [
   'router to nats',
   'clients to router',
 ];
+const processCards = (name: string) => [['kill', name] as const, ['pause', name] as const, ['restart', name] as const];
 const deck: readonly (readonly [FaultKind, string])[] = [
-  ...processes.flatMap((name) => [['kill', name] as const, ['pause', name] as const, ['restart', name] as const]),
+  ...processes.flatMap(processCards),
   ...links.flatMap((name) => [['drop', name] as const, ['delay', name] as const, ['cut', name] as const]),
   ['wipe', 'nats'],
   ['wipe', 'nats'],
@@ -46,7 +49,9 @@ const deck: readonly (readonly [FaultKind, string])[] = [
 ];
 
 export function planFaults(random: Random, options: ScheduleOptions): readonly Fault[] {
-  const cards = deck.filter((card) => options.only?.test(card.join(' ')) ?? true);
+  const cards = [...deck, ...(options.also ?? []).flatMap(processCards)].filter(
+    (card) => options.only?.test(card.join(' ')) ?? true,
+  );
   const faults: Fault[] = [];
   let hand: (readonly [FaultKind, string])[] = [];
   let atMs = 0;
@@ -58,7 +63,7 @@ export function planFaults(random: Random, options: ScheduleOptions): readonly F
     const wanted = options.first?.[faults.length];
     const [kind, target] = cards.find((card) => card.join(' ') === wanted) ?? hand.pop() ?? ['kill', 'order'];
     const lasts = kind === 'pause' || kind === 'delay' || kind === 'cut';
-    const isServer = target === 'nats' || target === 'postgres';
+    const isServer = target === 'nats' || target === 'postgres' || target === 'mariadb';
     const durationMs = lasts
       ? random.between(0.05, 1) ** 2 * options.longestMs
       : isServer && kind !== 'kill'

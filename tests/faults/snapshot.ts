@@ -3,6 +3,7 @@ import type { NatsConnection } from 'nats';
 import type { DeliveryStatus, OrderStatus, PaymentStatus, StreamName } from '../../schema/events.ts';
 import { subgraphNames } from '../../dev/stack-addresses.ts';
 import type { SubgraphName } from '../../dev/stack-addresses.ts';
+import type { EngineName } from '../../service/database-engines.ts';
 import type { Database } from '../../service/database.ts';
 
 export interface OrderFact {
@@ -91,7 +92,11 @@ export async function takeSnapshot(databases: Databases, broker: NatsConnection)
   ]);
   return {
     orders,
-    payments,
+    payments: payments.map((payment) => ({
+      ...payment,
+      paid_at: timeOf(payment.paid_at),
+      cancelled_at: timeOf(payment.cancelled_at),
+    })),
     charges,
     deliveries,
     outbox: outboxes.flat(),
@@ -106,6 +111,15 @@ export async function takeSnapshot(databases: Databases, broker: NatsConnection)
   };
 }
 
+/** MariaDB's driver gives times as text, which are in UTC. */
+const timeOf = (value: Date | string | null): Date | null =>
+  typeof value === 'string' ? new Date(`${value.replace(' ', 'T')}Z`) : value;
+
+const typeOf: Readonly<Record<EngineName, string>> = {
+  postgresql: `headers ->> 'ce-type'`,
+  mariadb: `json_value(headers, '$."ce-type"')`,
+};
+
 async function readOutbox(database: Database, service: SubgraphName): Promise<OutboxFact[]> {
   const rows = await database.read().execute<
     {
@@ -119,7 +133,7 @@ async function readOutbox(database: Database, service: SubgraphName): Promise<Ou
       stream_seq: string | null;
     }[]
   >(
-    `select seq, id, aggregate_id, version, stream, headers ->> 'ce-type' as type, published_at, stream_seq
+    `select seq, id, aggregate_id, version, stream, ${typeOf[database.engine.name]} as type, published_at, stream_seq
      from outbox order by seq`,
   );
   return rows.map((row) => ({

@@ -4,6 +4,7 @@ import { connect } from 'nats';
 import type { NatsConnection } from 'nats';
 import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
+import { startMariadb } from '../../dev/mariadb.ts';
 import { startPostgres } from '../../dev/postgres.ts';
 import type { Postgres } from '../../dev/postgres.ts';
 import { startStack } from '../../dev/stack.ts';
@@ -11,6 +12,7 @@ import { subgraphNames, systemEnvironment } from '../../dev/stack-addresses.ts';
 import type { Environment, ProcessName, SubgraphName } from '../../dev/stack-addresses.ts';
 import type { Issuer } from '../../dev/issuer.ts';
 import type { SupervisedProcess } from '../../dev/supervisor.ts';
+import type { EngineName } from '../../service/database-engines.ts';
 import { openDatabase } from '../../service/database.ts';
 import type { Database } from '../../service/database.ts';
 import { startProxy } from './proxy.ts';
@@ -21,7 +23,7 @@ export interface World {
   readonly graphqlUrl: string;
   readonly websocketUrl: string;
   readonly issuer: Issuer;
-  /** By part: `order`, `order-2`, …, `router`, `postgres`, `nats`. */
+  /** By part: `order`, `order-2`, …, `router`, `postgres`, `nats`; `mariadb` where payment runs on it. */
   readonly processes: ReadonlyMap<string, SupervisedProcess>;
   /** By link: `order to nats`, `order to postgres`, `router to order`, … */
   readonly links: ReadonlyMap<string, Proxy>;
@@ -38,6 +40,8 @@ export interface WorldOptions {
   readonly folder: string;
   /** Instances of each subgraph; default two. */
   readonly instances?: number;
+  /** The engine of payment's database; default `postgresql`. */
+  readonly payment?: EngineName | undefined;
   readonly environment?: Partial<Record<ProcessName | 'all', Environment>>;
   /** What the services run instead of `main.ts`. */
   readonly scripts?: Partial<Record<ProcessName, string>>;
@@ -53,6 +57,16 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   ]);
   opened.defer(() => postgres.close());
   opened.defer(() => nats.close());
+  const mariadb =
+    options.payment === 'mariadb'
+      ? await startMariadb({
+          dataDir: join(folder, 'mariadb'),
+          databases: ['payment'],
+          disposable: true,
+          logFile: logOf(folder, 'mariadb'),
+        })
+      : undefined;
+  if (mariadb !== undefined) opened.defer(() => mariadb.close());
 
   const links = new Map<string, Proxy>();
   const link = async (name: string, target: readonly number[]): Promise<number> => {
@@ -62,17 +76,21 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     return proxy.port;
   };
   const urls = new Map<SubgraphName, string>();
-  for (const name of subgraphNames) urls.set(name, await durable(postgres, name));
+  const serverOf = (name: SubgraphName) => (name === 'payment' && mariadb !== undefined ? mariadb : postgres);
+  for (const name of subgraphNames) {
+    urls.set(name, serverOf(name) === postgres ? await durable(postgres, name) : serverOf(name).url(name));
+  }
   const environment: Partial<Record<ProcessName, Environment>> = {};
   const routerUrls: Record<string, string> = {};
   for (const name of subgraphNames) {
     const natsPort = await link(`${name} to nats`, [nats.port]);
-    const databasePort = await link(`${name} to postgres`, [postgres.port]);
+    // Called so whichever server it is, so that a seed gives the same faults.
+    const databasePort = await link(`${name} to postgres`, [serverOf(name).port]);
     environment[name] = {
       NATS_URL: `nats://127.0.0.1:${String(natsPort)}`,
       [`${name.toUpperCase()}_DATABASE_URL`]: urls
         .get(name)
-        ?.replace(`:${String(postgres.port)}/`, `:${String(databasePort)}/`),
+        ?.replace(`:${String(serverOf(name).port)}/`, `:${String(databasePort)}/`),
       ...options.environment?.[name],
     };
     const httpPort = await link(`router to ${name}`, []);
@@ -102,6 +120,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     ['postgres', postgres.process],
     ['nats', nats.process],
   ]);
+  if (mariadb !== undefined) processes.set('mariadb', mariadb.process);
   for (const one of Object.values(stack.instances).flat()) processes.set(one.name, one);
   for (const name of subgraphNames) {
     links.get(`router to ${name}`)?.setTargets(stack.instances[name].map(({ port }) => port));
