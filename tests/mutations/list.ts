@@ -1,0 +1,158 @@
+// Guarantees broken on purpose: one small edit each, and the test that must notice it.
+
+export interface Mutation {
+  readonly name: string;
+  /** The guarantee of DESIGN.md that it breaks. */
+  readonly breaks: string;
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly from: string;
+  readonly to: string;
+  /** The test that must fail: pattern of its file, and of its name. */
+  readonly caughtBy: { readonly file: string; readonly name: string };
+}
+
+const relay = 'service/relay.int.test.ts';
+const consumer = 'service/consumer.int.test.ts';
+const isolation = 'tests/faults/isolation.e2e.ts';
+const payment = 'subgraphs/payment/subgraph.int.test.ts';
+const delivery = 'subgraphs/delivery/subgraph.int.test.ts';
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'drop the inbox check',
+    breaks: 'G2',
+    file: 'service/database.ts',
+    from: 'if (message !== undefined && !(await recordInInbox(em, message))) return undefined;',
+    to: 'if (message !== undefined) await recordInInbox(em, message);',
+    caughtBy: { file: consumer, name: 'G2: an event takes effect once' },
+  },
+  {
+    name: 'publish before the commit',
+    breaks: 'G1',
+    file: 'service/relay.ts',
+    from: 'if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: me, claimedUntil });',
+    to: 'if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: me, claimedUntil });\n      void publisher.publish(events, claimedUntil.getTime(), claiming);',
+    caughtBy: { file: 'tests/faults/outbox-kill.int.test.ts', name: 'killed before the commit' },
+  },
+  {
+    name: 'forget what was committed when the process died',
+    breaks: 'G1',
+    file: 'service/database-outbox.ts',
+    from: 'published_at is null and (claimed_until is null or claimed_until < ?)',
+    to: 'published_at is null and (claimed_until is null and claimed_until < ?)',
+    caughtBy: { file: 'tests/faults/outbox-kill.int.test.ts', name: 'killed after the commit' },
+  },
+  {
+    name: 'ignore the order of versions in the relay',
+    breaks: 'G3',
+    file: 'service/database-outbox.ts',
+    from: 'and aggregate_id not in (select aggregate_id from outbox\n                                  where stream = ? and published_at is null and claimed_until >= ?)\n       order by seq',
+    to: 'and (stream = ? or created_at < ?)\n       order by seq desc',
+    caughtBy: { file: relay, name: 'three relays at once keep every order in version order' },
+  },
+  {
+    name: 'handle the events of one order side by side',
+    breaks: 'G3',
+    file: 'service/consumer.ts',
+    from: 'const lane = (lanes.get(key) ?? Promise.resolve()).then(work)',
+    to: 'const lane = Promise.resolve().then(work)',
+    caughtBy: { file: consumer, name: 'G3: events of one order' },
+  },
+  {
+    name: 'charge without a key',
+    breaks: 'G4',
+    file: 'subgraphs/payment/use-cases.ts',
+    from: '    idempotencyKey: payment.id,',
+    to: '    idempotencyKey: uuid(),',
+    caughtBy: { file: payment, name: 'tok_lost_reply' },
+  },
+  {
+    name: 'let a charge pass that was refunded before it came',
+    breaks: 'G4',
+    file: 'subgraphs/payment/sandbox-processor.ts',
+    from: "if (charge.declineReason === 'pending') charge.declineReason = 'reversed';",
+    to: '',
+    caughtBy: { file: 'subgraphs/payment/sandbox-processor.int.test.ts', name: 'between a charge that did not reach' },
+  },
+  {
+    name: 'keep broken connections in the pool',
+    breaks: 'G4',
+    file: 'service/database-engines.ts',
+    from: "if (inUse.has(client)) client.release(new Error('Connection terminated'));",
+    to: '',
+    caughtBy: { file: 'service/database.int.test.ts', name: 'leave the pool' },
+  },
+  {
+    name: 'skip the marker of payment',
+    breaks: 'G5',
+    file: 'subgraphs/payment/use-cases.ts',
+    from: 'const marker = insertPayment(em, { ...cancelledBeforePlaced(), ...emptyPayment(deps, request) });',
+    to: 'const marker = { ...cancelledBeforePlaced(), ...emptyPayment(deps, request) } as PaymentRow;',
+    caughtBy: { file: payment, name: 'that overtakes its order leaves a marker' },
+  },
+  {
+    name: 'skip the marker of delivery',
+    breaks: 'G5',
+    file: 'subgraphs/delivery/use-cases.ts',
+    from: 'const decision = known === null ? undefined :',
+    to: "if (known === null) return { outcome: 'cancelled' };\n    const decision =",
+    caughtBy: { file: delivery, name: 'that overtakes its payment leaves a marker' },
+  },
+  {
+    name: 'forget the re-drive of cancels',
+    breaks: 'G5',
+    file: 'subgraphs/order/driver.ts',
+    from: "if (order.status === 'CANCELLING') {\n      await driveCancel(deps, orderId);\n      return;\n    }",
+    to: "if (order.status === 'CANCELLING') return;",
+    caughtBy: { file: isolation, name: 'N1: an order is not cancelled while payment' },
+  },
+  {
+    name: 'say CANCELLED before payment has confirmed',
+    breaks: 'N1',
+    file: 'subgraphs/order/order.ts',
+    from: "if (status === 'CANCELLING' && paymentStatus === 'CANCELLED')",
+    to: "if (status === 'CANCELLING')",
+    caughtBy: { file: 'subgraphs/order/order.test.ts', name: '.' },
+  },
+  {
+    name: 'try poison for ever',
+    breaks: 'G6',
+    file: 'service/consumer.ts',
+    from: "if (disposition === 'nak' && !hopeless) {",
+    to: "if (disposition === 'nak' || !hopeless) {",
+    caughtBy: { file: consumer, name: 'G6: poison is parked' },
+  },
+  {
+    name: 'do not look at the stream after a loss',
+    breaks: 'G7',
+    file: 'service/stream-recovery.ts',
+    from: 'if (newest !== null && (madeAnew ||',
+    to: 'if (newest !== null && newest.seq < 0 && (madeAnew ||',
+    caughtBy: { file: relay, name: 'G7: a stream that was destroyed' },
+  },
+  {
+    name: 'mark what the stream has lost meanwhile',
+    breaks: 'G7',
+    file: 'service/database-outbox.ts',
+    from: 'where o.seq = v.seq and known.generation = ?',
+    to: 'where o.seq = v.seq and known.generation >= ? - known.generation * 0 - 1000',
+    caughtBy: { file: relay, name: 'G7: a relay that is held up' },
+  },
+  {
+    name: 'join each lost row with each in the claim',
+    breaks: 'G7',
+    file: 'service/database-outbox.ts',
+    from: 'and aggregate_id not in (select aggregate_id from outbox\n                                  where stream = ? and published_at is null and claimed_until >= ?)',
+    to: 'and not exists (select 1 from outbox e where e.aggregate_id = outbox.aggregate_id and e.stream = ? and e.published_at is null and e.seq < outbox.seq and e.claimed_until >= ?)',
+    caughtBy: { file: 'service/database-outbox.int.test.ts', name: 'G7: 15,000 rows' },
+  },
+  {
+    name: 'leave a consumer that is ahead of its stream',
+    breaks: 'G7',
+    file: 'service/consumer.ts',
+    from: 'if (consumer.delivered.stream_seq > state.last_seq) {',
+    to: 'if (consumer.delivered.stream_seq < 0) {',
+    caughtBy: { file: consumer, name: 'a consumer that is ahead of a stream' },
+  },
+];
