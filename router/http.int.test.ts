@@ -12,7 +12,7 @@ beforeAll(async () => {
   router = await startTestRouter({
     REQUEST_BODY_LIMIT_BYTES: '20000',
     SUBGRAPH_RESPONSE_LIMIT_BYTES: '1000000',
-    REQUEST_TIMEOUT_MS: '400',
+    REQUEST_TIMEOUT_MS: '3000',
   });
 });
 afterAll(() => router.close());

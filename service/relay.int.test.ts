@@ -152,7 +152,7 @@ describe.each(databaseEngines())('on $name', (engine) => {
 
   test('three relays at once keep every order in version order, and publish nothing twice', async () => {
     for (let index = 0; index < 3; index += 1) await relay();
-    const orders = Array.from({ length: 60 }, (_, index) => `order-${String(index)}`);
+    const orders = Array.from({ length: 20 }, (_, index) => `order-${String(index)}`);
     await Promise.all(
       orders.map(async (order) => {
         for (let version = 1; version <= 6; version += 1) await commit(order, version);
@@ -160,7 +160,7 @@ describe.each(databaseEngines())('on $name', (engine) => {
     );
     await allPublished();
     const byOrder = Map.groupBy(await stored(), (entry) => entry.split(':')[0]);
-    expect(byOrder.size).toBe(60);
+    expect(byOrder.size).toBe(20);
     for (const [order, entries] of byOrder) {
       expect(entries).toEqual([1, 2, 3, 4, 5, 6].map((version) => `${String(order)}:${String(version)}`));
     }
