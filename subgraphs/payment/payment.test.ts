@@ -18,6 +18,7 @@ const payments = {
   'CANCELLING from CHARGING': after('cancelRequested'),
   'CANCELLING from PAID': after('approved', 'cancelRequested'),
   CANCELLED: after('approved', 'cancelRequested', 'refunded'),
+  'PAID, and kept': { ...after('approved', 'cancelRequested', 'cancelRefused'), refusal: 'The food was delivered.' },
 } satisfies Record<string, Payment>;
 
 /** `-` already applied, `x` rejected, else the state reached. */
@@ -38,6 +39,7 @@ const matrix: Record<keyof typeof payments, Record<PaymentEvent, PaymentState | 
     ...{ approved: '-', declined: '-', cancelRequested: '-', cancelRefused: 'PAID', refunded: 'CANCELLED' },
   },
   CANCELLED: { approved: '-', declined: '-', cancelRequested: '-', cancelRefused: '-', refunded: '-' },
+  'PAID, and kept': { approved: '-', declined: '-', cancelRequested: 'x', cancelRefused: '-', refunded: 'x' },
 };
 
 const cells = (Object.keys(matrix) as (keyof typeof payments)[]).flatMap((name) =>
@@ -57,7 +59,15 @@ test.each(cells)('%s: %s → %s', (name, event, expected) => {
 });
 
 test('clients see a payment once it is decided, and PAID until the money is back', () => {
-  expect(Object.values(payments).map(publicStatus)).toEqual([null, 'PAID', 'DECLINED', null, 'PAID', 'CANCELLED']);
+  expect(Object.values(payments).map(publicStatus)).toEqual([
+    null,
+    'PAID',
+    'DECLINED',
+    null,
+    'PAID',
+    'CANCELLED',
+    'PAID',
+  ]);
 });
 
 test('the marker of an early cancel bars the charge', () => {

@@ -10,6 +10,8 @@ export interface Payment {
   readonly version: number;
   /** While CANCELLING: where the payment goes back to when the cancel is refused. */
   readonly cancelFrom: 'CHARGING' | 'PAID' | null;
+  /** Why delivery refused a cancel. Food that was handed over stays so: every later cancel is refused without asking. */
+  readonly refusal: string | null;
 }
 
 export type PaymentEvent =
@@ -28,20 +30,27 @@ export type PaymentDecision =
   | { readonly outcome: 'alreadyApplied' }
   | { readonly outcome: 'rejected'; readonly reason: string };
 
-export const newPayment = (): Payment => ({ state: 'CHARGING', version: 1, cancelFrom: null });
+export const newPayment = (): Payment => ({ state: 'CHARGING', version: 1, cancelFrom: null, refusal: null });
 
 /** The marker of a cancel that overtook its order: the late `order.placed` finds it and charges nothing. */
-export const cancelledBeforePlaced = (): Payment => ({ state: 'CANCELLED', version: 1, cancelFrom: null });
+export const cancelledBeforePlaced = (): Payment => ({
+  state: 'CANCELLED',
+  version: 1,
+  cancelFrom: null,
+  refusal: null,
+});
 
 /** Decides what `event` does to a payment. Total: every event in every state has one of the three outcomes. */
 export function decide(payment: Payment, event: PaymentEvent): PaymentDecision {
-  const { state, cancelFrom } = payment;
+  const { state, cancelFrom, refusal } = payment;
   switch (event) {
     case 'approved':
     case 'declined':
       // While CANCELLING the answer changes nothing: the refund that follows undoes a charge, if there was one.
       return state === 'CHARGING' ? moved(payment, event === 'approved' ? 'PAID' : 'DECLINED') : alreadyApplied;
     case 'cancelRequested':
+      // A repeat that comes late must not open again what its order has settled: nobody would drive it to an end.
+      if (state === 'PAID' && refusal !== null) return rejected(refusal);
       if (state === 'CHARGING' || state === 'PAID') return moved(payment, 'CANCELLING', state);
       return state === 'DECLINED' ? rejected('The payment was declined, so nothing was charged.') : alreadyApplied;
     case 'cancelRefused':
@@ -65,7 +74,7 @@ export function publicStatus({ state, cancelFrom }: Payment): PaymentStatus | nu
 const alreadyApplied: PaymentDecision = { outcome: 'alreadyApplied' };
 const rejected = (reason: string): PaymentDecision => ({ outcome: 'rejected', reason });
 const moved = (
-  { version }: Payment,
+  { version, refusal }: Payment,
   state: PaymentState,
   cancelFrom: Payment['cancelFrom'] = null,
-): PaymentDecision => ({ outcome: 'applied', payment: { state, version: version + 1, cancelFrom } });
+): PaymentDecision => ({ outcome: 'applied', payment: { state, version: version + 1, cancelFrom, refusal } });

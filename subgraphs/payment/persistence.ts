@@ -20,6 +20,7 @@ export const PaymentRow = defineEntity({
     paymentToken: p.string().length(200).strictNullable(),
     deliveryAddress: p.string().length(200).strictNullable(),
     declineReason: p.text().strictNullable(),
+    refusal: p.text().strictNullable(),
     createdAt: p.datetime(3),
     paidAt: p.datetime(3).strictNullable(),
     cancelledAt: p.datetime(3).strictNullable(),

@@ -228,6 +228,18 @@ describe.each(databaseEngines())('payment on $name', (engine) => {
       expect(told(orderId)).toEqual(['payment.paid']);
     });
 
+    test('that was refused once is refused for good: a late repeat moves nothing, also when delivery is silent then', async () => {
+      const orderId = await paid();
+      payment.wire.delivery = () => Promise.resolve({ outcome: 'refused', reason: 'The food was delivered.' });
+      await cancel(orderId);
+      payment.wire.delivery = () => new Promise(() => undefined);
+      expect(await cancel(orderId)).toEqual({ outcome: 'refused', reason: 'The food was delivered.' });
+      const [row] = await payment.database
+        .read()
+        .execute<{ state: string }[]>('select state from payment where order_id = ?', [orderId]);
+      expect(row?.state).toBe('PAID');
+    });
+
     const silences: [string, () => Promise<CancelReply>][] = [
       ['does not answer', () => new Promise(() => undefined)],
       ['fails', () => Promise.reject(new Error('broken'))],

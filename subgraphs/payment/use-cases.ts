@@ -96,7 +96,7 @@ export async function cancelPayment(
   const payment = await storeWishToCancel(deps, request);
   if (payment.state === 'CANCELLED') return { outcome: 'cancelled' };
   if (payment.state !== 'CANCELLING') {
-    return { outcome: 'refused', reason: 'The payment was declined, so nothing was charged.' };
+    return { outcome: 'refused', reason: payment.refusal ?? 'The payment was declined, so nothing was charged.' };
   }
 
   // A payment that was never announced as taken has no delivery that could have started.
@@ -111,7 +111,8 @@ export async function cancelPayment(
     }
     if (answer.outcome === 'pending') return answer;
     if (answer.outcome === 'refused') {
-      await change(deps, orderId, 'cancelRefused');
+      const { reason: refusal } = answer;
+      await change(deps, orderId, 'cancelRefused', (_em, kept) => (kept.refusal = refusal));
       return answer;
     }
   }
@@ -168,7 +169,7 @@ const change = (
   deps: PaymentDependencies,
   orderId: string,
   event: PaymentEvent,
-  afterwards: (em: EntityManager, payment: PaymentRow, at: Date) => void = () => undefined,
+  afterwards: (em: EntityManager, payment: PaymentRow, at: Date) => void,
 ): Promise<void> =>
   deps.database.transaction(async (em) => {
     const payment = await lockExisting(em, orderId);

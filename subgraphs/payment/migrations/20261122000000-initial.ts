@@ -16,6 +16,7 @@ const postgresql = [
     payment_token varchar(200),
     delivery_address varchar(200),
     decline_reason text,
+    refusal text,
     created_at timestamptz(3) not null,
     paid_at timestamptz(3),
     cancelled_at timestamptz(3)
@@ -49,6 +50,7 @@ const mariadb = [
     payment_token varchar(200),
     delivery_address varchar(200),
     decline_reason text,
+    refusal text,
     created_at datetime(3) not null,
     paid_at datetime(3),
     cancelled_at datetime(3)
