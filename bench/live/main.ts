@@ -1,4 +1,4 @@
-// Benchmarks of live subscriptions: `node bench/live/main.ts memory|fan-out|latency|leaks [small]`. The router is the real process; clients are others.
+// Benchmarks of live subscriptions: `node bench/live/main.ts sockets|subscriptions|fan-out|latency|leaks [small]`. The router is the real process; clients are others.
 import { connect } from 'nats';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -19,7 +19,7 @@ const fetchedFields =
   'subscription ($orderId: ID!) { orderStatusChanged(orderId: $orderId) { status version reason order { id payment { status } delivery { status } } } }';
 
 await using opened = new AsyncDisposableStack();
-const [scenario = 'memory', size] = process.argv.slice(2);
+const [scenario = 'sockets', size] = process.argv.slice(2);
 const small = size === 'small';
 const folder = await mkdtemp(join(tmpdir(), 'bench-live-'));
 opened.defer(() => rm(folder, { recursive: true, force: true }));
@@ -45,14 +45,25 @@ console.log(
     .join(' ')}, node ${process.version}`,
 );
 switch (scenario) {
-  case 'memory':
-    await memory();
+  case 'sockets':
+    await memory(small ? 4_000 : 19_000, 1);
+    break;
+  case 'subscriptions':
+    await memory(small ? 2_000 : 10_000, 10);
+    break;
+  case 'sockets-of-subscriptions':
+    // What `subscriptions` is compared with: the same sockets with one subscription each.
+    await memory(small ? 2_000 : 10_000, 1);
     break;
   case 'fan-out':
     await fanOut();
     break;
   case 'latency':
-    await latency();
+    await latency(false);
+    break;
+  case 'latency-one-viewer':
+    // Only requests of one token are merged, so this shows what merging does; `latency` is its worst case.
+    await latency(true);
     break;
   case 'leaks':
     await leaks();
@@ -61,34 +72,26 @@ switch (scenario) {
     throw new Error(`there is no scenario ${scenario}`);
 }
 
-/** Resident memory for each socket with one subscription, and for each further subscription. */
-async function memory(): Promise<void> {
-  const sockets = small ? 4_000 : 19_000;
-  const many = small ? 2_000 : 10_000;
-  for (const [count, each] of [
-    [sockets, 1],
-    [many, 10],
-  ] as const) {
-    const clients = [await startChild('./clients.ts'), await startChild('./clients.ts')];
-    const before = await settledKb();
-    const specs = await viewers(count, each);
-    const half = Math.ceil(specs.length / 2);
-    const answers = await Promise.all(
-      clients.map((child, index) => open(child, specs.slice(index * half, (index + 1) * half), plainFields)),
-    );
-    const after = await settledKb();
-    const cpu = cpuMs(router.pid);
-    await pause(10_000);
-    console.log({
-      sockets: count,
-      subscriptions: count * each,
-      errors: answers.reduce((sum, { errors }) => sum + errors, 0),
-      routerKbPerSocket: round((after - before) / count),
-      idleCpuPercent: round((cpuMs(router.pid) - cpu) / 100),
-    });
-    await Promise.all(clients.map((child) => child.stop()));
-    await untilMetric('live_subscriptions', 0);
-  }
+/** Resident memory for each socket with its subscriptions. One case for each run: a heap that has grown before would hide the growth. */
+async function memory(count: number, each: number): Promise<void> {
+  const clients = [await startChild('./clients.ts'), await startChild('./clients.ts')];
+  for (const child of clients) opened.defer(() => child.stop());
+  const specs = await viewers(count, each);
+  const before = await settledKb();
+  const half = Math.ceil(specs.length / 2);
+  const answers = await Promise.all(
+    clients.map((child, index) => open(child, specs.slice(index * half, (index + 1) * half), plainFields)),
+  );
+  const after = await settledKb();
+  const cpu = cpuMs(router.pid);
+  await pause(20_000);
+  console.log({
+    sockets: count,
+    subscriptions: count * each,
+    errors: answers.reduce((sum, { errors }) => sum + errors, 0),
+    routerKbPerSocket: round((after - before) / count),
+    idleCpuPercent: round((cpuMs(router.pid) - cpu) / 200),
+  });
 }
 
 /** Frames to the watchers of one order, against a plain broadcast of the same bytes, in turns. */
@@ -161,7 +164,7 @@ async function rate(
 }
 
 /** From publishing to the socket, each subscriber on its own order. */
-async function latency(): Promise<void> {
+async function latency(oneViewer: boolean): Promise<void> {
   const sockets = small ? 1_000 : 10_000;
   const perSecond = small ? 200 : 1_000;
   const seconds = 15;
@@ -170,7 +173,7 @@ async function latency(): Promise<void> {
     ['payment and delivery fetched', fetchedFields],
   ] as const) {
     const clients = await startChild('./clients.ts');
-    const specs = await viewers(sockets, 1);
+    const specs = await viewers(sockets, 1, oneViewer);
     await open(clients, specs, query);
     await clients.ask({ kind: 'reset' });
     const arrived = clients.ask({ kind: 'await', frames: perSecond * seconds });
@@ -227,15 +230,17 @@ interface Spec {
 }
 
 /** One viewer for each socket, each with orders of their own that have a status. */
-async function viewers(count: number, each: number): Promise<Spec[]> {
+async function viewers(count: number, each: number, oneViewer = false): Promise<Spec[]> {
   batch += 1;
+  const shared = oneViewer ? await issuer.token({ sub: 'everyone' }) : undefined;
   const specs: Spec[] = [];
   for (let start = 0; start < count; start += 500) {
     const some = await Promise.all(
       Array.from({ length: Math.min(500, count - start) }, async (_, index): Promise<Spec> => {
-        const viewer = `v${String(batch)}-${String(start + index)}`;
-        const orders = Array.from({ length: each }, (_each, number) => `${viewer}-${String(number)}`);
-        const token = await issuer.token({ sub: viewer });
+        const name = `v${String(batch)}-${String(start + index)}`;
+        const viewer = oneViewer ? 'everyone' : name;
+        const orders = Array.from({ length: each }, (_each, number) => `${name}-${String(number)}`);
+        const token = shared ?? (await issuer.token({ sub: viewer }));
         for (const order of orders) await publish(viewer, order, 1);
         return { viewer, token, orders };
       }),

@@ -40,7 +40,8 @@ describe('a client that brings a new token in a ping', () => {
     const { client, publish, subgraph } = await start();
     await publish('alice', 'a', 1);
     const sockets: WebSocket[] = [];
-    const own = client(tokenOf('alice', { expiresAt: Date.now() + 400 }), {
+    const expiresAt = Date.now() + 5_000;
+    const own = client(tokenOf('alice', { expiresAt }), {
       on: { opened: (socket) => sockets.push(socket as WebSocket) },
     });
     const events = watch(own, fetched);
@@ -49,6 +50,8 @@ describe('a client that brings a new token in a ping', () => {
     const answered = new Promise((resolve) => own.on('pong', (received, payload) => received && resolve(payload)));
     sockets[0]?.send(JSON.stringify({ type: 'ping', payload: { Authorization: next } }));
     expect(await answered).toEqual({ expiresAt: expect.stringMatching(/^\d{4}-/) });
+    // The moment at which the first token would have closed the connection.
+    await new Promise((resolve) => setTimeout(resolve, expiresAt + 50 - Date.now()));
     await publish('alice', 'a', 2);
     expect((await events.next()).data?.['thingChanged']).toMatchObject({ version: 2 });
     expect(subgraph.requests.at(-1)?.context.viewer?.token).toBe(next.replace('Bearer ', ''));

@@ -108,6 +108,14 @@ export const mutations: readonly Mutation[] = [
     caughtBy: { file: isolation, name: 'N1: an order is not cancelled while payment' },
   },
   {
+    name: 'open a refused cancel again',
+    breaks: 'G5',
+    file: 'subgraphs/payment/payment.ts',
+    from: "if (state === 'PAID' && refusal !== null) return rejected(refusal);",
+    to: '',
+    caughtBy: { file: payment, name: 'that was refused once is refused for good' },
+  },
+  {
     name: 'say CANCELLED before payment has confirmed',
     breaks: 'N1',
     file: 'subgraphs/order/order.ts',
