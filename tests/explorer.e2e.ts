@@ -69,10 +69,16 @@ test('in the explorer, without internet, a customer watches an order move', asyn
   expect(page.url()).not.toContain(token);
 
   await page.getByText('Watch', { exact: true }).first().click();
-  const opened = page.waitForEvent('websocket');
+  // Listening from the first frame on: on a busy machine the one that subscribes may be sent before anything awaited is looked at.
+  const subscribed = new Promise<void>((resolve) => {
+    page.on('websocket', (socket) => {
+      socket.on('framesent', ({ payload }) => {
+        if (String(payload).includes('"type":"subscribe"')) resolve();
+      });
+    });
+  });
   await page.getByText('Send Request').locator('visible=true').first().click();
-  const socket = await opened;
-  await socket.waitForEvent('framesent', (frame) => String(frame.payload).includes('"type":"subscribe"'));
+  await subscribed;
 
   const input = { items: [{ menuId: kimbap, quantity: 1 }] };
   const { placeOrder } = await alice.get<{ placeOrder: { order: { id: string } } }>(
