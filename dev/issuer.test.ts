@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createIdentityVerifier } from '../service/identity.ts';
+import { createIdentity } from '../service/identity.ts';
 import type { VerifyIdentity } from '../service/identity.ts';
 import { openIssuer } from './issuer.ts';
 import type { Issuer } from './issuer.ts';
@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const verifierOf = ({ jwksFile, issuer, audience }: Issuer): VerifyIdentity =>
-  createIdentityVerifier({ jwks: jwksFile, issuer, audience });
+  createIdentity({ jwks: jwksFile, issuer, audience }).verify;
 
 describe('the development issuer', () => {
   test('issues what the services accept, with subject, scopes and expiry', async () => {

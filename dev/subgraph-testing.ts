@@ -7,7 +7,7 @@ import { startConsumer } from '../service/consumer.ts';
 import { openDatabase } from '../service/database.ts';
 import type { Database } from '../service/database.ts';
 import type { SubgraphEnv } from '../service/env.ts';
-import { createIdentityVerifier } from '../service/identity.ts';
+import { createIdentity } from '../service/identity.ts';
 import { createLog } from '../service/log.ts';
 import { connectBroker, ensureStream, toNatsHeaders } from '../service/nats.ts';
 import type { Broker } from '../service/nats.ts';
@@ -118,7 +118,7 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
     sdl,
     resolvers,
     createContext,
-    verify: createIdentityVerifier({ jwks, issuer: issuerName, audience }),
+    verify: createIdentity({ jwks, issuer: issuerName, audience }).verify,
     host: '127.0.0.1',
     port: 0,
     bodyLimitBytes: 1_048_576,

@@ -1,7 +1,8 @@
 // The router's process: one supergraph in, one GraphQL endpoint out, over HTTP and WebSocket.
 import { readFile } from 'node:fs/promises';
-import { createIdentityVerifier } from '../service/identity.ts';
-import type { VerifyIdentity } from '../service/identity.ts';
+import { identityOptions } from '../service/env.ts';
+import { createIdentity, noIdentity } from '../service/identity.ts';
+import type { Identity } from '../service/identity.ts';
 import { configureOrExit, runProcess } from '../service/lifecycle.ts';
 import { createLog } from '../service/log.ts';
 import { connectBroker } from '../service/nats.ts';
@@ -19,7 +20,7 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
   const router = await startRouter({
     config,
     sdl,
-    verify: verifier(config),
+    identity: identityOf(config),
     connect: () => connectBroker({ servers: config.NATS_URL, name: 'router', log }),
     log,
   });
@@ -27,10 +28,10 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
   log.info({ url: router.url, supergraph: router.supergraph().id }, 'ready');
 });
 
-function verifier({ AUTH_MODE, AUTH_JWKS, AUTH_ISSUER, AUTH_AUDIENCE }: RouterConfig): VerifyIdentity {
-  if (AUTH_MODE === 'off' || AUTH_JWKS === undefined) {
+function identityOf(config: RouterConfig): Identity {
+  if (config.AUTH_MODE === 'off' || config.AUTH_JWKS === undefined) {
     log.warn('AUTH_MODE is off: nobody is identified and no auth directive is enforced');
-    return () => Promise.resolve(undefined);
+    return noIdentity;
   }
-  return createIdentityVerifier({ jwks: AUTH_JWKS, issuer: AUTH_ISSUER, audience: AUTH_AUDIENCE });
+  return createIdentity(identityOptions({ ...config, AUTH_JWKS: config.AUTH_JWKS }));
 }

@@ -1,7 +1,7 @@
 // Puts the router together from its parts, and takes it apart in the right order.
 import { randomBytes } from 'node:crypto';
 import type { Broker } from '../service/nats.ts';
-import type { VerifyIdentity } from '../service/identity.ts';
+import type { Identity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import type { RouterConfig } from './config.ts';
 import { createErrorMask } from './errors.ts';
@@ -18,7 +18,7 @@ import type { Supergraph } from './supergraph.ts';
 export interface RouterOptions {
   readonly config: RouterConfig;
   readonly sdl: string;
-  readonly verify: VerifyIdentity;
+  readonly identity: Identity;
   /** Connects to NATS; called only when a subscription field has events. The router closes what it gets. */
   readonly connect: () => Broker;
   readonly log: Logger;
@@ -36,7 +36,7 @@ const endpoint = '/graphql';
 
 /** Starts a router. Rejects, with everything closed again, when the supergraph is refused or the port is taken. */
 export async function startRouter(options: RouterOptions): Promise<Router> {
-  const { config, verify, log } = options;
+  const { config, identity, log } = options;
   await using opened = new AsyncDisposableStack();
   const loaded = loadSupergraph(options.sdl, config.subgraphUrls);
   const supergraph: Supergraph =
@@ -80,7 +80,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
           broker,
           supergraph: graphql.supergraph,
           prepare,
-          verify,
+          identity,
           fetch: client.fetch,
           cursorSecrets: cursorSecrets(config, log),
           maskError: mask,
@@ -99,7 +99,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
 
   const http = createHttpServer({
     graphql,
-    verify,
+    verify: identity.verify,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,
     stream: live?.answer,

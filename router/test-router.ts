@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { composeSupergraph } from '../schema/compose.ts';
-import { createIdentityVerifier } from '../service/identity.ts';
+import { createIdentity } from '../service/identity.ts';
 import { createLog } from '../service/log.ts';
 import { readConfig } from './config.ts';
 import { startRouter } from './router.ts';
@@ -54,7 +54,7 @@ export async function startTestRouter(env: Readonly<Record<string, string>> = {}
   const router = await startRouter({
     config: readConfig({ ROUTER_PORT: '0', AUTH_JWKS: keys.jwks, EXAMPLES_FILE: '/nowhere', ...env }, []),
     sdl: supergraphSdl,
-    verify: createIdentityVerifier({ jwks: keys.jwks, ...issuer }),
+    identity: createIdentity({ jwks: keys.jwks, ...issuer }),
     connect: () => {
       throw new Error('no event field, no broker');
     },

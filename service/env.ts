@@ -46,6 +46,9 @@ export const commonEnv = {
   AUTH_JWKS: z.string().describe('the keys that tokens are checked against: URL or file path of a JWKS'),
   AUTH_ISSUER: z.string().default('baedal-development').describe('the `iss` that tokens must carry'),
   AUTH_AUDIENCE: z.string().default('baedal').describe('the `aud` that tokens must carry'),
+  AUTH_JWKS_REFRESH_SECONDS: integer(1, 86_400)
+    .default(60)
+    .describe('seconds after which a key that was taken out of the JWKS is accepted no more'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -70,3 +73,11 @@ export const subgraphEnv = {
 export type CommonEnv = z.infer<z.ZodObject<typeof commonEnv>>;
 /** The parsed form of `subgraphEnv`. */
 export type SubgraphEnv = z.infer<z.ZodObject<typeof subgraphEnv>>;
+
+/** What tokens are checked against, as configured. */
+export const identityOptions = (env: CommonEnv) => ({
+  jwks: env.AUTH_JWKS,
+  issuer: env.AUTH_ISSUER,
+  audience: env.AUTH_AUDIENCE,
+  refreshMs: env.AUTH_JWKS_REFRESH_SECONDS * 1000,
+});

@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createIdentityVerifier, requireViewer } from './identity.ts';
+import { createIdentity, requireViewer } from './identity.ts';
 
 type Key = Awaited<ReturnType<typeof createKey>>;
 /** `undefined` leaves a claim out. */
@@ -142,6 +142,41 @@ describe('the keys', () => {
     await expect(verify(old)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
   });
 
+  test('that are taken out take the tokens of theirs with them, also those that were seen before', async () => {
+    const second = await createKey('second');
+    let clock = now;
+    const { file, verify } = await verifierWithFile([key, second], () => clock, 5_000);
+    const gone = `Bearer ${await sign(key, {})}`;
+    const stays = `Bearer ${await sign(second, {})}`;
+    await Promise.all([verify(gone), verify(stays)]);
+    await writeKeys(file, [second]);
+    clock += 5_000;
+    await expect(verify(gone)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    expect(await verify(stays)).toMatchObject({ sub: 'alice' });
+  });
+
+  test('that cannot be read any more go on as they were', async () => {
+    let clock = now;
+    const { file, verify } = await verifierWithFile([key], () => clock, 5_000);
+    const authorization = `Bearer ${await sign(key, {})}`;
+    const viewer = await verify(authorization);
+    await rm(file);
+    clock += 5_000;
+    expect(await verify(authorization)).toBe(viewer);
+  });
+
+  test('that change are told to who listens', async () => {
+    const { file, verify, onKeysChanged } = await verifierWithFile([key], () => now, 20);
+    const authorization = `Bearer ${await sign(key, {})}`;
+    await verify(authorization);
+    let stop = (): void => undefined;
+    const told = new Promise<void>((resolve) => (stop = onKeysChanged(resolve)));
+    await writeKeys(file, [await createKey('second')]);
+    await told;
+    stop();
+    await expect(verify(authorization)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  });
+
   test('that cannot be read are our fault, not the token’s', async () => {
     const { file, verify } = await verifierWithFile([key]);
     const authorization = `Bearer ${await sign(key, {})}`;
@@ -163,7 +198,7 @@ describe('the keys', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
       const jwks = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`;
-      const verify = createIdentityVerifier({ jwks, issuer, audience, now: () => now });
+      const { verify } = createIdentity({ jwks, issuer, audience, now: () => now });
       const authorization = `Bearer ${await sign(key, {})}`;
       await expect(verify(authorization)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
       status = 200;
@@ -185,10 +220,10 @@ const unsigned = (claims: Claims): SignJWT =>
 const sign = ({ kid, privateKey }: Key, claims: Claims): Promise<string> =>
   unsigned(claims).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey);
 
-async function verifierWithFile(keys: readonly Key[], clock = () => now) {
+async function verifierWithFile(keys: readonly Key[], clock = () => now, refreshMs = 60_000) {
   const file = join(folder, `${crypto.randomUUID()}.json`);
   await writeKeys(file, keys);
-  return { file, verify: createIdentityVerifier({ jwks: file, issuer, audience, now: clock }) };
+  return { file, ...createIdentity({ jwks: file, issuer, audience, refreshMs, now: clock }) };
 }
 
 const verifier = async (keys: readonly Key[]) => (await verifierWithFile(keys)).verify;

@@ -1,8 +1,7 @@
 // Who is asking: verifies bearer tokens (JWT, RFC 7519) against a JWKS. The router and every subgraph call this for themselves.
-import { createLocalJWKSet, createRemoteJWKSet, errors as joseErrors, jwtVerify } from 'jose';
-import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
-import { readFile, stat } from 'node:fs/promises';
+import { errors as joseErrors, jwtVerify } from 'jose';
 import { CodedError } from './errors.ts';
+import { openKeySet } from './key-set.ts';
 
 /** A verified token. */
 export interface Viewer {
@@ -18,6 +17,8 @@ export interface Viewer {
 export interface IdentityOptions {
   /** URL or file path of a JWKS. Both are read again when a token names a key that is not in it (rotation). */
   readonly jwks: string;
+  /** Milliseconds after which a key that was taken out of the JWKS is accepted no more. Default: a minute. */
+  readonly refreshMs?: number;
   readonly issuer: string;
   readonly audience: string;
   /** For tests: the clock, in milliseconds since the epoch. */
@@ -30,6 +31,18 @@ export interface IdentityOptions {
  */
 export type VerifyIdentity = (authorization: string | undefined) => Promise<Viewer | undefined>;
 
+export interface Identity {
+  readonly verify: VerifyIdentity;
+  /** Calls `listener` when keys have changed: what was verified before may not hold any more. Returns how to stop. */
+  onKeysChanged(listener: () => void): () => void;
+}
+
+/** Knows nobody: for a router that looks at no token. */
+export const noIdentity: Identity = {
+  verify: () => Promise.resolve(undefined),
+  onKeysChanged: () => () => undefined,
+};
+
 /** How many verified tokens are remembered, so that a busy client costs one signature check and not one a request. */
 const rememberedTokens = 10_000;
 const maxTokenLength = 8_192;
@@ -40,30 +53,56 @@ const keysUnreadable: ReadonlySet<string> = new Set([
   joseErrors.JOSEError.code,
 ]);
 
-export function createIdentityVerifier(options: IdentityOptions): VerifyIdentity {
-  const keys = /^https?:/.test(options.jwks) ? createRemoteJWKSet(new URL(options.jwks)) : fileKeySet(options.jwks);
-  const now = options.now ?? Date.now;
+export function createIdentity(options: IdentityOptions): Identity {
+  const { refreshMs = 60_000, now = Date.now } = options;
+  const keys = openKeySet(options.jwks, now);
   const remembered = new Map<string, Viewer>();
+  /** What is remembered was verified with the keys as they were after so many changes. */
+  let changesSeen = 0;
 
-  return async (authorization) => {
-    if (authorization === undefined || authorization === '') return undefined;
-    const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
-    if (token === undefined || token.length > maxTokenLength) {
-      throw new CodedError('UNAUTHENTICATED', 'The authorization header must read "Bearer <token>".');
-    }
-    const known = remembered.get(token);
-    if (known !== undefined && known.expiresAt > now()) return known;
-    remembered.delete(token);
+  async function forgetIfKeysChanged(maxAgeMs: number): Promise<void> {
+    const changes = await keys.changes(maxAgeMs);
+    if (changes !== changesSeen) remembered.clear();
+    changesSeen = changes;
+  }
 
-    const viewer = await verify(token);
-    if (remembered.size >= rememberedTokens) remembered.delete(remembered.keys().next().value ?? '');
-    remembered.set(token, viewer);
-    return viewer;
+  return {
+    async verify(authorization) {
+      if (authorization === undefined || authorization === '') return undefined;
+      const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+      if (token === undefined || token.length > maxTokenLength) {
+        throw new CodedError('UNAUTHENTICATED', 'The authorization header must read "Bearer <token>".');
+      }
+      await forgetIfKeysChanged(refreshMs);
+      const known = remembered.get(token);
+      if (known !== undefined && known.expiresAt > now()) return known;
+      remembered.delete(token);
+
+      const before = changesSeen;
+      const viewer = await check(token);
+      // Else the keys that it was checked with may be gone already.
+      if (before !== changesSeen) return viewer;
+      if (remembered.size >= rememberedTokens) remembered.delete(remembered.keys().next().value ?? '');
+      remembered.set(token, viewer);
+      return viewer;
+    },
+
+    onKeysChanged(listener) {
+      let seen = changesSeen;
+      const timer = setInterval(() => {
+        void forgetIfKeysChanged(0).then(() => {
+          if (seen === changesSeen) return;
+          seen = changesSeen;
+          listener();
+        });
+      }, refreshMs / 2).unref();
+      return () => clearInterval(timer);
+    },
   };
 
-  async function verify(token: string): Promise<Viewer> {
+  async function check(token: string): Promise<Viewer> {
     try {
-      const { payload } = await jwtVerify(token, keys, {
+      const { payload } = await jwtVerify(token, keys.keyOf, {
         issuer: options.issuer,
         audience: options.audience,
         requiredClaims: ['sub', 'exp'],
@@ -96,18 +135,4 @@ export function createIdentityVerifier(options: IdentityOptions): VerifyIdentity
 export function requireViewer(viewer: Viewer | undefined): Viewer {
   if (viewer === undefined) throw new CodedError('UNAUTHENTICATED');
   return viewer;
-}
-
-/** A JWKS in a file, read again when the file has changed. */
-function fileKeySet(path: string): JWTVerifyGetKey {
-  let readAt = -1;
-  let keySet: JWTVerifyGetKey | undefined;
-  return async (header, token) => {
-    const { mtimeMs } = await stat(path);
-    if (keySet === undefined || mtimeMs !== readAt) {
-      keySet = createLocalJWKSet(JSON.parse(await readFile(path, 'utf8')) as JSONWebKeySet);
-      readAt = mtimeMs;
-    }
-    return keySet(header, token);
-  };
 }

@@ -6,8 +6,9 @@ import { startConsumer } from './consumer.ts';
 import type { ConsumerDefinition } from './consumer.ts';
 import { openDatabase } from './database.ts';
 import type { Database } from './database.ts';
+import { identityOptions } from './env.ts';
 import type { SubgraphEnv } from './env.ts';
-import { createIdentityVerifier } from './identity.ts';
+import { createIdentity } from './identity.ts';
 import type { Viewer } from './identity.ts';
 import { registerLagMetrics } from './lag-metrics.ts';
 import { configureOrExit, runProcess } from './lifecycle.ts';
@@ -106,11 +107,7 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
       sdl,
       resolvers,
       createContext,
-      verify: createIdentityVerifier({
-        jwks: config.AUTH_JWKS,
-        issuer: config.AUTH_ISSUER,
-        audience: config.AUTH_AUDIENCE,
-      }),
+      verify: createIdentity(identityOptions(config)).verify,
       host: config.HOST,
       port: definition.port(config),
       bodyLimitBytes: config.REQUEST_BODY_LIMIT_BYTES,

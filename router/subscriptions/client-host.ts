@@ -1,4 +1,5 @@
-// What all clients share, whatever protocol they speak: counts and limits, token expiry, heartbeats, and the drain.
+// What all clients share, whatever protocol they speak: counts and limits, token expiry and revocation, heartbeats, and the drain.
+import { codeOf } from '../../service/errors.ts';
 import { closeInWaves } from './close-in-waves.ts';
 import { defaultConnectionLimits, ViewerCounts } from './connection-limits.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
@@ -35,6 +36,20 @@ export function createClientHost(deps: LiveDeps): ClientHost {
     sse: createHeartbeat(serverSentEvents.heartbeatMs),
   };
   let closing = false;
+  const stopListening = deps.identity.onKeysChanged(() => void recheckIdentities());
+
+  /** Keys have changed: who was let in by one that is gone is closed. One by one, so that it is no burst of signature checks. */
+  async function recheckIdentities(): Promise<void> {
+    for (const client of [...connections, ...streams]) {
+      if (client.viewer === undefined) continue;
+      try {
+        await deps.identity.verify(`Bearer ${client.viewer.token}`);
+      } catch (error) {
+        if (codeOf(error) === 'UNAUTHENTICATED') client.close('UNAUTHENTICATED');
+      }
+    }
+  }
+
   return {
     ...deps,
     limits,
@@ -47,6 +62,7 @@ export function createClientHost(deps: LiveDeps): ClientHost {
     isClosing: () => closing,
     async close() {
       closing = true;
+      stopListening();
       await closeInWaves([...connections, ...streams], limits.drainMs, (client) => client.close('SHUTTING_DOWN'));
       for (const heartbeat of Object.values(heartbeats)) heartbeat.close();
       expiry.close();

@@ -8,7 +8,7 @@ export const closeCodes = {
   SHUTTING_DOWN: 1012,
   /** "Try again later": the keys that tokens are checked against cannot be read, or the router is full. */
   SERVICE_UNAVAILABLE: 1013,
-  /** The token given at connection_init does not hold. */
+  /** The token does not hold: that given at connection_init or in a ping, or one whose key was taken out of the JWKS. */
   UNAUTHENTICATED: 4403,
   /** The token's `exp` has come: connect again with a new token and resume with the last cursor. */
   TOKEN_EXPIRED: 4410,

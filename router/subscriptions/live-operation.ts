@@ -1,7 +1,7 @@
 // What every protocol does before an operation runs: parse, validate, plan, authorise, coerce. One function, so that they cannot drift apart.
 import type { GraphQLError } from 'graphql';
 import { CodedError } from '../../service/errors.ts';
-import type { VerifyIdentity, Viewer } from '../../service/identity.ts';
+import type { Identity, Viewer } from '../../service/identity.ts';
 import type { Logger } from '../../service/log.ts';
 import { authorize } from '../auth.ts';
 import type { ErrorMask } from '../errors.ts';
@@ -21,7 +21,7 @@ export interface LiveDeps {
   /** The present supergraph. */
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
-  readonly verify: VerifyIdentity;
+  readonly identity: Identity;
   /** For queries and mutations over a socket. */
   readonly fetch: SubgraphFetch<RequestContext>;
   readonly maskError: ErrorMask;

@@ -1,6 +1,6 @@
 // Puts the live side of the router together: source, engine, cursors and figures, and the three protocols in front.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { VerifyIdentity } from '../../service/identity.ts';
+import type { Identity } from '../../service/identity.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Broker } from '../../service/nats.ts';
 import type { Registry } from '../../service/telemetry.ts';
@@ -26,7 +26,7 @@ export interface LiveOptions {
   /** The present supergraph. */
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
-  readonly verify: VerifyIdentity;
+  readonly identity: Identity;
   /** Asks the subgraphs of the present supergraph. */
   readonly fetch: SubgraphFetch<RequestContext>;
   /** HMAC keys of cursors, newest first. */

@@ -93,6 +93,21 @@ describe.each(Object.entries(clients))('%s', (_name, createClient) => {
     });
   });
 
+  test('ends with UNAUTHENTICATED when the key of the token is taken out of the JWKS, and the others go on', async () => {
+    await within({}, async () => {
+      await live.publish('alice', 'a', 1);
+      await live.publish('bob', 'b', 1);
+      const events = subscribe(tokenOf('alice'), one, { id: 'a' });
+      const others = subscribe(tokenOf('bob'), one, { id: 'b' });
+      await Promise.all([event(events), event(others)]);
+      live.revoke('alice');
+      await expect(events.next()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+      await live.publish('bob', 'b', 2);
+      expect(await event(others)).toMatchObject({ version: 2 });
+      others.stop();
+    });
+  });
+
   test('refuses what the viewer may not watch before anything opens', async () => {
     await within({}, async () => {
       const all = 'subscription { allThingsChanged { version } }';

@@ -32,7 +32,7 @@ export async function answerAsStream(
 
   let viewer: Viewer | undefined;
   try {
-    viewer = await host.verify(request.headers.authorization);
+    viewer = await host.identity.verify(request.headers.authorization);
     takePlace(viewer, host);
   } catch (error) {
     refuse(response, error, host);

@@ -132,5 +132,5 @@ function codeIn(error: unknown): string {
     message?: string;
   };
   if (errors !== undefined) return codeIn(errors);
-  return extensions?.code ?? reason ?? /[A-Z]+(_[A-Z]+)+/.exec(message ?? '')?.[0] ?? String(error);
+  return extensions?.code ?? reason ?? /[A-Z_]{8,}/.exec(message ?? '')?.[0] ?? String(error);
 }

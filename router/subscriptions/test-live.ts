@@ -10,7 +10,7 @@ import { WebSocket } from 'ws';
 import { composeSupergraph } from '../../schema/compose.ts';
 import { subjectToken } from '../../schema/subject.ts';
 import { CodedError } from '../../service/errors.ts';
-import type { Viewer } from '../../service/identity.ts';
+import type { Identity, Viewer } from '../../service/identity.ts';
 import { createLog } from '../../service/log.ts';
 import { connectBroker, toNatsHeaders } from '../../service/nats.ts';
 import { Registry } from '../../service/telemetry.ts';
@@ -125,6 +125,8 @@ export interface TestLive {
   value(name: keyof LiveMetrics): Promise<number>;
   /** Goes over to another supergraph. */
   reload(supergraph: Supergraph): void;
+  /** The keys have changed: tokens of `sub` do not hold any more. */
+  revoke(sub: string): void;
   /** Ends the clients as a process that goes down does. */
   drain(): Promise<void>;
   close(): Promise<void>;
@@ -155,11 +157,24 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
   await broker.connection;
   const subgraph = thingsSubgraph();
   let supergraph = testSupergraph;
+  const revoked = new Set<string>();
+  const keyListeners = new Set<() => void>();
+  const identity: Identity = {
+    async verify(authorization) {
+      const viewer = await verifyTestToken(authorization);
+      if (viewer !== undefined && revoked.has(viewer.sub)) throw new CodedError('UNAUTHENTICATED');
+      return viewer;
+    },
+    onKeysChanged(listener) {
+      keyListeners.add(listener);
+      return () => keyListeners.delete(listener);
+    },
+  };
   const live = createLive({
     broker,
     supergraph: () => supergraph,
     prepare: prepareTestOperation,
-    verify: verifyTestToken,
+    identity,
     fetch: subgraph.fetch,
     cursorSecrets: options.cursorSecrets ?? ['secret'],
     maskError: testMask,
@@ -221,6 +236,10 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     reload(next) {
       supergraph = next;
       live.reload();
+    },
+    revoke(sub) {
+      revoked.add(sub);
+      for (const listener of keyListeners) listener();
     },
     drain: () => live.close(),
     async close() {

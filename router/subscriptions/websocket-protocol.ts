@@ -44,7 +44,7 @@ async function initialise(connection: WebSocketConnection, params: Params, deps:
     return;
   }
   try {
-    connection.initialised(await deps.verify(authorizationOf(params)));
+    connection.initialised(await deps.identity.verify(authorizationOf(params)));
     connection.send({ type: MessageType.ConnectionAck });
   } catch (error) {
     refuseIdentity(connection, error);
@@ -59,7 +59,7 @@ async function answerPing(connection: WebSocketConnection, payload: Params, deps
       connection.send({ type: MessageType.Pong, ...(payload === undefined ? {} : { payload }) });
       return;
     }
-    const viewer = await deps.verify(authorization);
+    const viewer = await deps.identity.verify(authorization);
     if (viewer === undefined || viewer.sub !== connection.viewer?.sub) throw new CodedError('UNAUTHENTICATED');
     connection.refresh(viewer);
     connection.send({ type: MessageType.Pong, payload: { expiresAt: new Date(viewer.expiresAt).toISOString() } });
