@@ -7,11 +7,14 @@ import type { Logger } from './log.ts';
 import { toNatsHeaders } from './nats.ts';
 import type { Broker } from './nats.ts';
 import { OutboxMessage } from './outbox.ts';
+import { currentTraceparent, inSpan, isRecorded, SpanKind } from './telemetry.ts';
 
 export type PendingMessage = Pick<
   OutboxMessage,
   'seq' | 'id' | 'aggregateId' | 'version' | 'subject' | 'headers' | 'payload' | 'createdAt'
 >;
+
+type MessageHeaders = PendingMessage['headers'];
 
 export interface PublisherOptions {
   readonly database: Database;
@@ -75,11 +78,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
     await Promise.all(
       messages.map(async (message) => {
         try {
-          const sent = jetstream.publish(message.subject, message.payload, {
-            msgID: message.id,
-            timeout: publishTimeoutMs,
-            headers: toNatsHeaders(message.headers),
-          });
+          const sent = traced(message, (headers) =>
+            jetstream.publish(message.subject, message.payload, {
+              msgID: message.id,
+              timeout: publishTimeoutMs,
+              headers: toNatsHeaders(headers),
+            }),
+          );
           marks.stored(message.seq, (await Promise.race([sent, connectionLost])).seq, generation);
           onPublished(message);
         } catch (error) {
@@ -126,6 +131,25 @@ export function createPublisher(options: PublisherOptions): Publisher {
       await marks.settled();
     },
   };
+}
+
+/** Sends a message; where its trace is recorded, as a span of it that those who receive the message follow from. */
+function traced<T>(
+  { subject, id, headers }: PendingMessage,
+  send: (headers: MessageHeaders) => Promise<T>,
+): Promise<T> {
+  const { traceparent } = headers;
+  if (!isRecorded(traceparent)) return send(headers);
+  const attributes = {
+    'messaging.system': 'nats',
+    'messaging.destination.name': subject,
+    'messaging.message.id': id,
+  };
+  return inSpan(
+    `${headers['ce-type'] ?? 'message'} publish`,
+    { kind: SpanKind.PRODUCER, traceparent, attributes },
+    () => send({ ...headers, traceparent: currentTraceparent() ?? traceparent }),
+  );
 }
 
 /** Writes down in the outbox what was stored and what is free again: many rows in one statement, while the next ones gather. */

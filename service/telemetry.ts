@@ -1,13 +1,15 @@
 // Traces (OpenTelemetry, W3C trace context) and metrics (Prometheus) of a process.
-import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api';
 import type { Attributes, Context, Span } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
 import {
   AlwaysOffSampler,
   BatchSpanProcessor,
   NodeTracerProvider,
   ParentBasedSampler,
 } from '@opentelemetry/sdk-trace-node';
+import { hostname } from 'node:os';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
 export { SpanKind } from '@opentelemetry/api';
@@ -21,11 +23,13 @@ const tracer = trace.getTracer('baedal');
  * @returns how to send what is left and stop.
  */
 export function startTracing(service: string, endpoint: string | undefined): () => Promise<void> {
-  process.env['OTEL_SERVICE_NAME'] ??= `baedal-${service}`;
   const provider = new NodeTracerProvider(
     endpoint === undefined
       ? { sampler: new ParentBasedSampler({ root: new AlwaysOffSampler() }) }
       : {
+          resource: defaultResource().merge(
+            resourceFromAttributes({ 'service.name': `baedal-${service}`, 'service.instance.id': hostname() }),
+          ),
           spanProcessors: [
             new BatchSpanProcessor(new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` })),
           ],
@@ -50,21 +54,21 @@ export function currentTraceparent(): string | undefined {
   return carrier['traceparent'];
 }
 
-/** Runs `work` in a span; an incoming `traceparent` makes it the child of the sender's span. */
-export async function inSpan<T>(
-  name: string,
-  options: { readonly kind?: SpanKind; readonly traceparent?: string | undefined; readonly attributes?: Attributes },
-  work: (span: Span) => Promise<T>,
-): Promise<T> {
-  const parent: Context =
-    options.traceparent === undefined
-      ? context.active()
-      : propagation.extract(ROOT_CONTEXT, { traceparent: options.traceparent });
-  const span = tracer.startSpan(
-    name,
-    { kind: options.kind ?? SpanKind.INTERNAL, attributes: options.attributes ?? {} },
-    parent,
-  );
+/** Whether somebody records the trace of a `traceparent`: without, spans cost time and tell nobody. */
+export function isRecorded(traceparent: string | undefined): traceparent is string {
+  return traceparent !== undefined && (Number.parseInt(traceparent.slice(-2), 16) & TraceFlags.SAMPLED) !== 0;
+}
+
+export interface SpanSettings {
+  readonly kind?: SpanKind;
+  /** The sender's span, whose child this one is; absent: the span that is active here. */
+  readonly traceparent?: string | undefined;
+  readonly attributes?: Attributes;
+}
+
+/** Runs `work` in a span. */
+export async function inSpan<T>(name: string, settings: SpanSettings, work: (span: Span) => Promise<T>): Promise<T> {
+  const { parent, span } = startSpan(name, settings);
   try {
     return await context.with(trace.setSpan(parent, span), () => work(span));
   } catch (error) {
@@ -73,4 +77,19 @@ export async function inSpan<T>(
   } finally {
     span.end();
   }
+}
+
+/** Runs `work`, which ends before this returns, and records it as a span; nothing in it belongs to that span. */
+export function asSpan(name: string, settings: SpanSettings, work: () => void): void {
+  const { span } = startSpan(name, settings);
+  work();
+  span.end();
+}
+
+function startSpan(name: string, { kind, traceparent, attributes }: SpanSettings): { parent: Context; span: Span } {
+  const parent = traceparent === undefined ? context.active() : propagation.extract(ROOT_CONTEXT, { traceparent });
+  return {
+    parent,
+    span: tracer.startSpan(name, { kind: kind ?? SpanKind.INTERNAL, attributes: attributes ?? {} }, parent),
+  };
 }

@@ -2,7 +2,8 @@
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
 import { CodedError } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
-import { currentTraceparent, inSpan, SpanKind } from '../../service/telemetry.ts';
+import { asSpan, currentTraceparent, inSpan, isRecorded, SpanKind } from '../../service/telemetry.ts';
+import type { SpanSettings } from '../../service/telemetry.ts';
 import { executeEvent, needsFetch } from '../executor/execute.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
@@ -135,7 +136,9 @@ export class Group {
     while (pending.length > 0 && pending[0]?.payload !== undefined) {
       const { event, payload, skipped } = pending.shift() as Pending & { payload: Payload };
       this.#started -= 1;
-      this.#deliver(this.delivery(event, payload, skipped));
+      const delivery = this.delivery(event, payload, skipped);
+      if (!isRecorded(event.traceparent)) this.#deliver(delivery);
+      else asSpan('live frames', spanOf(event, this), () => this.#deliver(delivery));
     }
     while (this.#started < Math.min(pending.length, this.#deps.maxHydrations)) {
       const next = pending[this.#started];
@@ -165,7 +168,9 @@ export class Group {
       const answer = { [shape.field.alias?.value ?? shape.field.name.value]: payload };
       const execute = (traceparent: string | undefined): Promise<ExecutionResult> =>
         executeEvent(operation, variables, answer, fetch, { viewer, traceparent });
-      result = await (event.traceparent === undefined ? execute(undefined) : traced(event, this, execute));
+      result = await (isRecorded(event.traceparent)
+        ? inSpan('live event', spanOf(event, this), () => execute(currentTraceparent()))
+        : execute(event.traceparent));
     } catch (error) {
       return new Payload({ data: null, errors: [maskError(error)] } as unknown as ExecutionResult);
     }
@@ -174,19 +179,14 @@ export class Group {
   }
 }
 
-/** Runs the resolution of an event as part of the trace of the change that it tells. */
-function traced<T>(
-  { traceparent, subject, sequence }: TopicEvent,
-  { subscribers }: Group,
-  execute: (traceparent: string | undefined) => Promise<T>,
-): Promise<T> {
-  const attributes = {
+/** What is done with an event is part of the trace of the change that it tells. */
+const spanOf = ({ traceparent, subject, sequence }: TopicEvent, { subscribers }: Group): SpanSettings => ({
+  kind: SpanKind.CONSUMER,
+  traceparent,
+  attributes: {
     'messaging.system': 'nats',
     'messaging.destination.name': subject,
     'messaging.message.id': String(sequence),
     'live.subscribers': subscribers.length,
-  };
-  return inSpan('live event', { kind: SpanKind.CONSUMER, traceparent, attributes }, () =>
-    execute(currentTraceparent() ?? traceparent),
-  );
-}
+  },
+});
