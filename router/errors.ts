@@ -43,6 +43,11 @@ export function createErrorMask(options: ErrorMaskOptions): ErrorMask {
   };
 }
 
+/** The codes of errors as clients see them. */
+export function codesOf(errors: readonly GraphQLFormattedError[] | undefined): string[] {
+  return (errors ?? []).map(({ extensions }) => String(extensions?.['code']));
+}
+
 /** The same error with a code of the table: graphql-js's own errors carry none. */
 export function withCode(error: GraphQLError, code: ErrorCode): GraphQLError {
   return new GraphQLError(error.message, {

@@ -31,6 +31,20 @@ export function coerceVariables(
   return { ok: false, errors: result.errors.map((error) => withCode(error, 'BAD_USER_INPUT')) };
 }
 
+/**
+ * Answers an operation with the variables that were given. Never rejects; errors are not masked yet. Without `data` it was not
+ * run at all.
+ */
+export async function answerOperation(
+  operation: CompiledOperation,
+  given: Readonly<Record<string, unknown>> | undefined,
+  fetch: SubgraphFetch<RequestContext>,
+  context: RequestContext,
+): Promise<ExecutionResult> {
+  const variables = coerceVariables(operation, given);
+  return variables.ok ? runOperation(operation, variables.values, fetch, context) : { errors: variables.errors };
+}
+
 /** Runs an operation. Never rejects; errors are not masked yet. */
 export async function runOperation(
   operation: CompiledOperation,

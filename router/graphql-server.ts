@@ -1,7 +1,7 @@
 // The one file that knows Apollo Server: it speaks GraphQL over HTTP (negotiation, status codes, CSRF, persisted queries),
 // and is given documents that are prepared and errors that are masked here, the same as on sockets.
 import { ApolloServer, HeaderMap } from '@apollo/server';
-import type { ApolloServerPlugin, GraphQLRequestContext, HTTPGraphQLResponse } from '@apollo/server';
+import type { ApolloServerPlugin, GraphQLRequestContext } from '@apollo/server';
 import {
   ApolloServerPluginLandingPageDisabled,
   ApolloServerPluginSchemaReportingDisabled,
@@ -13,44 +13,27 @@ import { GraphQLError, Kind } from 'graphql';
 import { codeOf } from '../service/errors.ts';
 import type { Viewer } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
+import { codesOf } from './errors.ts';
 import type { ErrorMask } from './errors.ts';
-import { coerceVariables, runOperation } from './execution.ts';
+import { answerOperation } from './execution.ts';
 import type { SubgraphFetch } from './executor/execute.ts';
 import { apolloLogger, createGateway } from './gateway.ts';
+import type {
+  GraphqlHttpRequest,
+  GraphqlHttpResponse,
+  GraphqlRequestContext,
+  OperationSummary,
+  Progress,
+} from './graphql-http.ts';
 import type { PrepareOperation, Prepared } from './operations.ts';
 import type { RequestContext } from './subgraph-client.ts';
 import type { Supergraph } from './supergraph.ts';
 
-/** A request as it came over HTTP. */
-export interface GraphqlHttpRequest {
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** The query string, with or without `?`. */
-  readonly search: string;
-  /** Parsed JSON; undefined when there was none. */
-  readonly body: unknown;
-}
-
-/** What is known of an operation when it has been answered. */
-export interface OperationSummary {
-  readonly kind: string;
-  readonly name: string | undefined;
-  /** Codes of the errors of the answer. */
-  readonly codes: readonly string[];
-}
-
 export interface GraphqlServer {
-  /** Answers one request; `onAnswered` is told what it was, when it came so far. Never rejects. */
-  answer(request: GraphqlHttpRequest, context: GraphqlRequestContext): Promise<HTTPGraphQLResponse>;
+  /** Answers one request, from where it is taken over. Never rejects. */
+  answer(request: GraphqlHttpRequest, context: GraphqlRequestContext, progress: Progress): Promise<GraphqlHttpResponse>;
   supergraph(): Supergraph;
   stop(): Promise<void>;
-}
-
-/** What a request brings besides its text. */
-export interface GraphqlRequestContext extends Omit<RequestContext, 'viewer'> {
-  /** Says who asks; a rejection becomes the answer. Called after the CSRF check. */
-  readonly identify: () => Promise<Viewer | undefined>;
-  readonly onAnswered: (summary: OperationSummary) => void;
 }
 
 export interface GraphqlServerOptions {
@@ -64,7 +47,9 @@ export interface GraphqlServerOptions {
 interface ApolloContext extends RequestContext {
   readonly onAnswered: (summary: OperationSummary) => void;
   /** Set when the text of the operation is known. */
-  prepared?: Prepared;
+  prepared: Prepared | undefined;
+  /** Set when it has been run already. */
+  readonly result: ExecutionResult | undefined;
 }
 
 /** Starts Apollo Server over our executor. @throws Error when ApolloGateway refuses the supergraph */
@@ -75,11 +60,9 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     const apolloContext = context as ApolloContext;
     const { prepared } = apolloContext;
     if (prepared?.ok !== true) throw new Error('an operation reached the executor unprepared');
-    const variables = coerceVariables(prepared.operation, request.variables);
     // Without `data` Apollo Server answers 400, as for any request that was not executed.
-    const result: ExecutionResult = variables.ok
-      ? await runOperation(prepared.operation, variables.values, fetch, apolloContext)
-      : { errors: variables.errors };
+    const result =
+      apolloContext.result ?? (await answerOperation(prepared.operation, request.variables, fetch, apolloContext));
     return result as Awaited<ReturnType<GatewayExecutor>>;
   };
   const { gateway, supergraph } = createGateway(options.supergraph, execute, log);
@@ -107,10 +90,17 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
 
   return {
     supergraph,
-    answer: ({ method, headers, search, body }, { identify, onAnswered, traceparent, signal }) =>
+    answer: ({ method, headers, search, body }, { identify, onAnswered, traceparent, signal }, { prepared, result }) =>
       server.executeHTTPGraphQLRequest({
         httpGraphQLRequest: { method, headers: toHeaderMap(headers), search, body },
-        context: async () => ({ viewer: await identified(identify), traceparent, signal, onAnswered }),
+        context: async () => ({
+          viewer: await identified(identify),
+          traceparent,
+          signal,
+          onAnswered,
+          prepared,
+          result,
+        }),
       }),
     stop: () => server.stop(),
   };
@@ -126,9 +116,11 @@ function preparation(deps: {
     requestDidStart: () =>
       Promise.resolve({
         didResolveSource(request) {
-          const { source } = request;
-          const prepared = deps.prepare(deps.supergraph(), source, request.request.operationName ?? undefined);
-          request.contextValue.prepared = prepared;
+          const { contextValue, source } = request;
+          const prepared =
+            contextValue.prepared ??
+            deps.prepare(deps.supergraph(), source, request.request.operationName ?? undefined);
+          contextValue.prepared = prepared;
           // A document that is there already is neither parsed nor validated again.
           (request as { document?: DocumentNode }).document = prepared.ok ? prepared.operation.document : noDocument;
           return Promise.resolve();
@@ -157,7 +149,7 @@ function summaryOf({ contextValue, response }: GraphQLRequestContext<ApolloConte
   return {
     kind: prepared?.ok === true ? prepared.operation.kind : 'unknown',
     name: prepared?.ok === true ? prepared.operation.name : undefined,
-    codes: (errors ?? []).map(({ extensions }) => String(extensions?.['code'])),
+    codes: codesOf(errors),
   };
 }
 

@@ -8,12 +8,12 @@ import type { VerifyIdentity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, SpanKind } from '../service/telemetry.ts';
 import { corsHeaders } from './cors.ts';
-import type { GraphqlServer } from './graphql-server.ts';
+import type { AnswerGraphql } from './graphql-http.ts';
 import type { RouterMetrics } from './metrics.ts';
 import type { Page, Pages } from './pages.ts';
 
 export interface HttpServerOptions {
-  readonly graphql: GraphqlServer;
+  readonly answer: AnswerGraphql;
   readonly verify: VerifyIdentity;
   /** Undefined: no pages for browsers. */
   readonly pages: Pages | undefined;
@@ -54,7 +54,7 @@ const receiveTimeoutMs = 30_000;
 const lingerMs = 2_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { graphql, pages, metrics, log } = options;
+  const { pages, metrics, log } = options;
   const unanswered = new Set<ServerResponse>();
   let draining = false;
 
@@ -114,7 +114,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     await inSpan('graphql', { kind: SpanKind.SERVER, traceparent }, async () => {
       const started = performance.now();
       const { signal, release } = deadline(response, options.requestTimeoutMs);
-      const answer = await graphql.answer(
+      const answer = await options.answer(
         { method: request.method ?? 'GET', headers: request.headers, search, body },
         {
           identify: () => options.verify(headerOf(request, 'authorization')),

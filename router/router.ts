@@ -5,6 +5,7 @@ import type { Identity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import type { RouterConfig } from './config.ts';
 import { createErrorMask } from './errors.ts';
+import { createGraphqlLanes } from './graphql-lanes.ts';
 import { startGraphqlServer } from './graphql-server.ts';
 import { createHttpServer } from './http.ts';
 import { createRouterMetrics } from './metrics.ts';
@@ -98,7 +99,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
         });
 
   const http = createHttpServer({
-    graphql,
+    answer: createGraphqlLanes({ apollo: graphql, prepare, fetch: client.fetch, mask }),
     verify: identity.verify,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,

@@ -63,10 +63,11 @@ export function textOfRejection(error: unknown): ErrorText {
 
 /** What a client may be told of an error that a subgraph sent. */
 export function textOfError(error: SubgraphError): ErrorText {
-  const code = error.extensions?.['code'] ?? 'INTERNAL_SERVER_ERROR';
+  // Apollo Server takes `http` for status and headers of the whole response, which are not for a subgraph to say.
+  const { http: _, ...extensions } = error.extensions ?? {};
   return {
     message: error.message || errorTable.INTERNAL_SERVER_ERROR.message,
-    extensions: { ...error.extensions, code },
+    extensions: { ...extensions, code: extensions['code'] ?? 'INTERNAL_SERVER_ERROR' },
   };
 }
 

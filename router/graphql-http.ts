@@ -1,0 +1,54 @@
+// What passes between the HTTP server and whoever answers GraphQL: a request, its answer, and what is known of it afterwards.
+import type { ExecutionResult } from 'graphql';
+import type { Viewer } from '../service/identity.ts';
+import type { Prepared } from './operations.ts';
+import type { RequestContext } from './subgraph-client.ts';
+
+/** A request as it came over HTTP. */
+export interface GraphqlHttpRequest {
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The query string, with or without `?`. */
+  readonly search: string;
+  /** Parsed JSON; undefined when there was none. */
+  readonly body: unknown;
+}
+
+/** What is known of an operation when it has been answered. */
+export interface OperationSummary {
+  readonly kind: string;
+  readonly name: string | undefined;
+  /** Codes of the errors of the answer. */
+  readonly codes: readonly string[];
+}
+
+/** What a request brings besides its text. */
+export interface GraphqlRequestContext extends Omit<RequestContext, 'viewer'> {
+  /** Says who asks; a rejection becomes the answer. Called after the CSRF check. */
+  readonly identify: () => Promise<Viewer | undefined>;
+  /** Told what the operation was, when the request came so far. */
+  readonly onAnswered: (summary: OperationSummary) => void;
+}
+
+/** How far a request came before it was handed on: nothing is done twice. */
+export interface Progress {
+  readonly prepared?: Prepared;
+  /** Set when the operation has been run, or refused when it was about to be. */
+  readonly result?: ExecutionResult;
+}
+
+/** The answer of one request. */
+export interface GraphqlHttpResponse {
+  /** Absent: 200. */
+  readonly status?: number;
+  readonly headers: Iterable<readonly [string, string]>;
+  readonly body:
+    | { readonly kind: 'complete'; readonly string: string }
+    | { readonly kind: 'chunked'; readonly asyncIterator: AsyncIterable<string> };
+}
+
+/** Answers one request. Never rejects. */
+export type AnswerGraphql = (
+  request: GraphqlHttpRequest,
+  context: GraphqlRequestContext,
+) => Promise<GraphqlHttpResponse>;

@@ -1,0 +1,163 @@
+// Both lanes of GraphQL over HTTP, asked the same: they must answer the same, and no request may be run twice.
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { GraphQLError } from 'graphql';
+import { CodedError } from '../service/errors.ts';
+import { createLog } from '../service/log.ts';
+import { createErrorMask } from './errors.ts';
+import { makeGraph } from './executor/testing/graph.ts';
+import type { AnswerGraphql, GraphqlHttpRequest, OperationSummary } from './graphql-http.ts';
+import { createGraphqlLanes } from './graphql-lanes.ts';
+import { startGraphqlServer } from './graphql-server.ts';
+import type { GraphqlServer } from './graphql-server.ts';
+import { createOperations } from './operations.ts';
+
+const graph = makeGraph([
+  {
+    name: 'things',
+    sdl: `type Query { thing(id: ID! = "1"): Thing  things: [Thing!]!  broken: String  coded: String  must: String! }
+      type Mutation { touch: Thing }
+      type Thing @key(fields: "id") { id: ID! label: String }`,
+    resolvers: {
+      Query: {
+        thing: (_: unknown, { id }: { id: string }) => ({ id, label: `é "${id}"  ` }),
+        things: () => [{ id: '1' }, { id: '2' }],
+        broken: () => {
+          throw new Error('connection to 10.0.0.7 refused');
+        },
+        coded: () => {
+          throw new GraphQLError('None.', { extensions: { code: 'NOT_FOUND', http: { status: 418 } } });
+        },
+        must: () => null,
+      },
+      Mutation: { touch: () => ({ id: '1' }) },
+    },
+  },
+  {
+    name: 'names',
+    sdl: 'type Thing @key(fields: "id") { id: ID! name: String }',
+    resolvers: { Thing: { __resolveReference: (thing: unknown) => thing, name: ({ id }: { id: string }) => `n${id}` } },
+  },
+]);
+
+const limits = { maxTokens: 1_000, maxDepth: 5, maxHeight: 100, maxAliases: 5, maxRootFields: 5 };
+const prepare = createOperations({ limits, introspection: true, cacheEntries: 100 });
+const mask = createErrorMask({ exposedCodes: new Set(), onMasked: () => undefined });
+let apollo: GraphqlServer;
+let throughApollo = 0;
+let lanes: AnswerGraphql;
+
+beforeAll(async () => {
+  const log = createLog('router', 'silent');
+  apollo = await startGraphqlServer({ supergraph: graph.supergraph, prepare, fetch: graph.fetch, mask, log });
+  const counted: Pick<GraphqlServer, 'answer' | 'supergraph'> = {
+    supergraph: apollo.supergraph,
+    answer(...args) {
+      throughApollo++;
+      return apollo.answer(...args);
+    },
+  };
+  lanes = createGraphqlLanes({ apollo: counted, prepare, fetch: graph.fetch, mask });
+});
+afterAll(() => apollo.stop());
+
+interface Answered {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly text: string;
+  readonly summaries: readonly OperationSummary[];
+  readonly fetches: number;
+  readonly throughApollo: boolean;
+}
+
+async function ask(answer: AnswerGraphql, request: GraphqlHttpRequest, denied = false): Promise<Answered> {
+  const summaries: OperationSummary[] = [];
+  const before = { fetches: graph.requests.length, throughApollo };
+  const response = await answer(request, {
+    identify: () => (denied ? Promise.reject(new CodedError('UNAUTHENTICATED')) : Promise.resolve(undefined)),
+    onAnswered: (summary) => summaries.push(summary),
+  });
+  return {
+    status: response.status ?? 200,
+    headers: Object.fromEntries(response.headers),
+    text: response.body.kind === 'complete' ? response.body.string : 'chunked',
+    summaries,
+    fetches: graph.requests.length - before.fetches,
+    throughApollo: throughApollo > before.throughApollo,
+  };
+}
+
+const json = { 'content-type': 'application/json' };
+const post = (body: unknown, headers: GraphqlHttpRequest['headers'] = json): GraphqlHttpRequest => ({
+  method: 'POST',
+  headers,
+  search: '',
+  body,
+});
+
+async function compare(request: GraphqlHttpRequest, denied = false): Promise<{ first: Answered; again: Answered }> {
+  const expected = await ask((...args) => apollo.answer(...args, {}), request, denied);
+  const first = await ask(lanes, request, denied);
+  const again = await ask(lanes, request, denied);
+  for (const one of [first, again]) expect({ ...one, throughApollo: false }).toEqual(expected);
+  return { first, again };
+}
+
+describe('answered directly, and the same as through Apollo Server, is', () => {
+  test.each([
+    ['a query', { query: '{ thing { id label } }' }],
+    ['a query over two subgraphs', { query: 'query Q { things { id name } }', operationName: 'Q', variables: null }],
+    ['one with variables', { query: 'query ($id: ID!) { thing(id: $id) { id } }', variables: { id: 'x' } }],
+    ['one of several operations', { query: 'query A { thing { id } } query B { things { id } }', operationName: 'B' }],
+    ['a mutation', { query: 'mutation { touch { id name } }', extensions: null }],
+    ['introspection', { query: '{ __typename __schema { queryType { name } } }' }],
+    ['partial data with a masked error', { query: '{ broken thing { id } }' }],
+    ['an error that brings a status of its own', { query: '{ coded }' }],
+    ['a field that is called like the prototype', { query: '{ __proto__: thing { constructor: id } }' }],
+  ])('%s', async (_name, body) => {
+    expect((await compare(post(body))).again.throughApollo).toBe(false);
+  });
+
+  test.each([
+    '*/*',
+    'application/json',
+    'application/graphql-response+json',
+    'application/graphql-response+json;q=0.5, application/json',
+    'text/html, application/graphql-response+json',
+    'multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/graphql-response+json,application/json;q=0.9',
+  ])('accept: %s', async (accept) => {
+    const { first, again } = await compare(post({ query: '{ thing { id } }' }, { ...json, accept }));
+    // The first teaches what to answer.
+    expect([first.throughApollo, again.throughApollo]).toEqual([true, false]);
+  });
+});
+
+describe('left to Apollo Server is', () => {
+  test.each<[string, GraphqlHttpRequest, number]>([
+    ['an accept header that nothing fits', post({ query: '{ thing { id } }' }, { ...json, accept: 'text/plain' }), 406],
+    ['a syntax error', post({ query: '{ thing {' }), 400],
+    ['an invalid operation', post({ query: '{ nothing }' }), 400],
+    ['an operation over a limit', post({ query: `{ ${'a: thing { id } '.repeat(9)} }` }), 400],
+    ['an operation that is not there', post({ query: 'query A { thing { id } }', operationName: 'B' }), 400],
+    ['a variable that does not fit', post({ query: 'query ($id: ID!) { thing(id: $id) { id } }', variables: {} }), 400],
+    ['no data at all', post({ query: '{ must }' }), 200],
+    ['an empty object', post({}), 400],
+    ['a batch', post([{ query: '{ thing { id } }' }]), 400],
+    ['variables that are no object', post({ query: '{ thing { id } }', variables: 'x' }), 400],
+    ['a list for variables', post({ query: '{ thing { id } }', variables: [] }), 400],
+    ['a name that is no string', post({ query: '{ thing { id } }', operationName: 1 }), 400],
+    ['a query that is no string', post({ query: { kind: 'Document' } }), 400],
+    ['a form', post({ query: '{ thing { id } }' }, { 'content-type': 'text/plain' }), 400],
+    ['a body without a type', post({ query: '{ thing { id } }' }, {}), 400],
+    ['a method', { ...post({ query: '{ thing { id } }' }), method: 'PUT' }, 405],
+    ['a GET', { ...post(undefined), method: 'GET', search: '?query=%7Bthing%7Bid%7D%7D' }, 200],
+    ['an unknown persisted query', post({ extensions: { persistedQuery: { version: 1, sha256Hash: 'x' } } }), 200],
+  ])('%s', async (_name, request, status) => {
+    const { first, again } = await compare(request);
+    expect([first.status, first.throughApollo, again.throughApollo]).toEqual([status, true, true]);
+  });
+
+  test('a token that does not hold', async () => {
+    const { again } = await compare(post({ query: '{ thing { id } }' }), true);
+    expect([again.status, again.throughApollo, again.fetches]).toEqual([401, true, 0]);
+  });
+});

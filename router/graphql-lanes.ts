@@ -1,0 +1,120 @@
+// The two lanes of GraphQL over HTTP. What nearly every client sends nearly always, a JSON body with an operation that runs, is
+// answered here directly; everything else goes through Apollo Server, and so does every refusal. The rules are the same functions
+// in both lanes (prepare, identify, answer, mask), and what one lane has done the other does not do again.
+import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
+import { codesOf } from './errors.ts';
+import type { ErrorMask } from './errors.ts';
+import { answerOperation } from './execution.ts';
+import type { SubgraphFetch } from './executor/execute.ts';
+import type {
+  AnswerGraphql,
+  GraphqlHttpRequest,
+  GraphqlHttpResponse,
+  GraphqlRequestContext,
+  Progress,
+} from './graphql-http.ts';
+import type { GraphqlServer } from './graphql-server.ts';
+import { createLruCache } from './lru.ts';
+import type { PrepareOperation } from './operations.ts';
+import type { RequestContext } from './subgraph-client.ts';
+
+export interface LanesOptions {
+  readonly apollo: Pick<GraphqlServer, 'answer' | 'supergraph'>;
+  readonly prepare: PrepareOperation;
+  readonly fetch: SubgraphFetch<RequestContext>;
+  readonly mask: ErrorMask;
+}
+
+/** The parameters of a request that may take the direct lane. */
+interface DirectParams {
+  readonly query: string;
+  readonly operationName: string | undefined;
+  readonly variables: Readonly<Record<string, unknown>> | undefined;
+}
+
+type Headers = readonly (readonly [string, string])[];
+
+/** So many `accept` headers are remembered, and none longer than this. */
+const maxAccepts = 100;
+const maxAcceptLength = 300;
+
+export function createGraphqlLanes({ apollo, prepare, fetch, mask }: LanesOptions): AnswerGraphql {
+  // Negotiation stays in one place: what Apollo Server chose for an `accept` header once is what the direct lane answers with.
+  const headersByAccept = createLruCache<Headers>({ maxEntries: maxAccepts });
+
+  const throughApollo = async (
+    request: GraphqlHttpRequest,
+    context: GraphqlRequestContext,
+    accept: string,
+    progress: Progress,
+  ): Promise<GraphqlHttpResponse> => {
+    const response = await apollo.answer(request, context, progress);
+    const isUsual = isObject(progress.result?.data) && response.body.kind === 'complete';
+    if (isUsual && (response.status ?? 200) === 200 && accept.length <= maxAcceptLength) {
+      headersByAccept.set(accept, [...response.headers]);
+    }
+    return response;
+  };
+
+  return async (request, context) => {
+    const params = directParams(request);
+    if (params === undefined) return apollo.answer(request, context, {});
+    const identified = context.identify();
+    const known: GraphqlRequestContext = { ...context, identify: () => identified };
+    const accept = singleHeader(request, 'accept') ?? '';
+
+    let viewer;
+    try {
+      viewer = await identified;
+    } catch {
+      return apollo.answer(request, known, {});
+    }
+    const prepared = prepare(apollo.supergraph(), params.query, params.operationName);
+    if (!prepared.ok) return apollo.answer(request, known, { prepared });
+    const { operation } = prepared;
+    const { traceparent, signal } = context;
+    const result = await answerOperation(operation, params.variables, fetch, { viewer, traceparent, signal });
+    const headers = headersByAccept.get(accept);
+    // Without data nothing was run, which has a status of its own; so may an error.
+    const isOrdinary = isObject(result.data) && !result.errors?.some(({ extensions }) => 'http' in extensions);
+    if (headers === undefined || !isOrdinary) {
+      return throughApollo(request, known, accept, { prepared, result });
+    }
+    const errors = result.errors?.map(mask);
+    context.onAnswered({ kind: operation.kind, name: operation.name, codes: codesOf(errors) });
+    return { status: 200, headers, body: { kind: 'complete', string: textOf(errors, result) } };
+  };
+}
+
+/** Undefined: the request has something that only Apollo Server knows how to take, or to refuse. */
+function directParams(request: GraphqlHttpRequest): DirectParams | undefined {
+  const { method, body } = request;
+  if (method !== 'POST' || !isObject(body) || !isPlainJson(request)) return undefined;
+  const { query, operationName, variables, extensions } = body;
+  if (typeof query !== 'string' || query === '' || (extensions ?? null) !== null) return undefined;
+  const name = operationName ?? undefined;
+  if (name !== undefined && (typeof name !== 'string' || name === '')) return undefined;
+  const given = variables ?? undefined;
+  if (given !== undefined && !isObject(given)) return undefined;
+  return { query, operationName: name, variables: given };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A content type that no web page can send without a preflight, and about whose charset there is no question. */
+function isPlainJson(request: GraphqlHttpRequest): boolean {
+  const type = singleHeader(request, 'content-type');
+  return type === 'application/json' || (type !== undefined && /^application\/json; ?charset=utf-8$/i.test(type));
+}
+
+function singleHeader({ headers }: GraphqlHttpRequest, name: string): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Members in Apollo Server's order, so that both lanes answer the same bytes. */
+function textOf(errors: readonly GraphQLFormattedError[] | undefined, { data, extensions }: ExecutionResult): string {
+  return `${JSON.stringify({ errors, data, extensions })}\n`;
+}
