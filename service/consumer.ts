@@ -53,6 +53,8 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
   const { broker, log } = options;
   const { stream, durable } = definition;
   const metrics = consumerMetrics(options.metrics);
+  // From zero: a count that begins with its first dead letter would look like one that does not grow.
+  metrics.deadLetters.inc({ durable }, 0);
   const stopping = new AbortController();
   let messages: ConsumerMessages | undefined;
 

@@ -7,7 +7,15 @@ export type LiveMetrics = ReturnType<typeof createLiveMetrics>;
 /** Registers the live metrics; a registry takes them once. */
 export function createLiveMetrics(registry: Registry) {
   const registers = [registry];
+  const resumes = new Counter({
+    name: 'live_resumes_total',
+    help: 'Subscriptions that began at a cursor, by what became of it.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of ['replayed', 'too_long', 'expired']) resumes.inc({ outcome }, 0);
   return {
+    resumes,
     connections: new Gauge({
       name: 'live_connections',
       help: 'Open connections by protocol.',
@@ -48,12 +56,6 @@ export function createLiveMetrics(registry: Registry) {
     repaired: new Counter({
       name: 'live_repaired_total',
       help: 'Messages read from the stream because they did not come live.',
-      registers,
-    }),
-    resumes: new Counter({
-      name: 'live_resumes_total',
-      help: 'Subscriptions that began at a cursor, by what became of it.',
-      labelNames: ['outcome'],
       registers,
     }),
     closes: new Counter({

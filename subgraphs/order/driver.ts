@@ -1,10 +1,12 @@
 // Drives orders on that do not move by themselves: cancels until payment's answer is known, and orders that were left behind. What is
 // to be done stands in the database (status and due time), so nothing of it is lost with a process.
+import { orderStatuses } from '../../schema/events.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Broker } from '../../service/nats.ts';
 import { requestCommand } from '../../service/nats.ts';
 import { Counter, Gauge } from '../../service/telemetry.ts';
 import type { Registry } from '../../service/telemetry.ts';
+import { hasEnded } from './order.ts';
 import { claimDrive, countStuckOrders, findOldestMovingOrder, findOrder, listDueOrders } from './persistence.ts';
 import type { OrderRow } from './persistence.ts';
 import { noteFact, resendOrder } from './use-cases.ts';
@@ -133,12 +135,12 @@ function driverMetrics({ database }: DriverDependencies, registry: Registry) {
       this.set(oldest === undefined ? 0 : Math.max(0, (Date.now() - oldest.updatedAt.getTime()) / 1000));
     },
   });
-  return {
-    driven: new Counter({
-      name: 'orders_driven_total',
-      help: 'Times that an order was driven on, by the status it was in.',
-      labelNames: ['status'],
-      registers: [registry],
-    }),
-  };
+  const driven = new Counter({
+    name: 'orders_driven_total',
+    help: 'Times that an order was driven on, by the status it was in.',
+    labelNames: ['status'],
+    registers: [registry],
+  });
+  for (const status of orderStatuses.filter((one) => !hasEnded(one))) driven.inc({ status }, 0);
+  return { driven };
 }
