@@ -1,6 +1,6 @@
 // The router's configuration: what stops it, and what the flags stand for.
 import { describe, expect, test } from '@jest/globals';
-import { readConfig } from './config.ts';
+import { readConfig, subgraphSettings } from './config.ts';
 
 describe('the configuration', () => {
   test('needs keys, unless authentication is off', () => {
@@ -21,6 +21,19 @@ describe('the configuration', () => {
     const env = { AUTH_MODE: 'off', SUBGRAPH_URL_A: 'http://a', SUBGRAPH_URL_B_C: 'http://b', SUBGRAPH_URL_D: '' };
     expect(readConfig(env, []).subgraphUrls).toEqual({ A: 'http://a', B_C: 'http://b' });
     expect(() => readConfig({ ...env, SUBGRAPH_URL_A: 'a' }, [])).toThrow(/SUBGRAPH_URL_A is no URL: a/);
+  });
+
+  test('may be different for one subgraph', () => {
+    const env = {
+      AUTH_MODE: 'off',
+      SUBGRAPH_TIMEOUT_MS: '900',
+      SUBGRAPH_TIMEOUT_MS_MY_PAYMENTS: '300',
+      SUBGRAPH_QUEUE_X: '',
+    };
+    const config = readConfig(env, []);
+    expect(subgraphSettings(config, 'my-payments')).toMatchObject({ SUBGRAPH_TIMEOUT_MS: 300, SUBGRAPH_RETRIES: 1 });
+    expect(subgraphSettings(config, 'x')).toMatchObject({ SUBGRAPH_TIMEOUT_MS: 900, SUBGRAPH_QUEUE: 512 });
+    expect(() => readConfig({ ...env, SUBGRAPH_RETRIES_X: '99' }, [])).toThrow(/SUBGRAPH_RETRIES_X must be at most 10/);
   });
 
   test('names every problem with its meaning', () => {

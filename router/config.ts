@@ -14,6 +14,32 @@ const list = z
   );
 const onOff = z.enum(['on', 'off'], 'must be on or off');
 
+/** What may be set for one subgraph too, by its name behind the key: `SUBGRAPH_TIMEOUT_MS_PAYMENT`. */
+const subgraphEnv = {
+  SUBGRAPH_TIMEOUT_MS: integer(100, 600_000)
+    .default(15_000)
+    .describe('milliseconds that a subgraph may take to answer, waiting and retries included'),
+  SUBGRAPH_RESPONSE_LIMIT_BYTES: integer(1_024, 268_435_456)
+    .default(33_554_432)
+    .describe('largest answer of a subgraph'),
+  SUBGRAPH_CONNECTIONS: integer(1, 10_000)
+    .default(128)
+    .describe('requests to a subgraph at the same time, at most, each over a connection'),
+  SUBGRAPH_QUEUE: integer(0, 100_000).default(512).describe('requests that wait for a connection, at most'),
+  SUBGRAPH_RETRIES: integer(0, 10)
+    .default(1)
+    .describe('times that a query is asked again when its connection breaks or the subgraph turns it away'),
+  SUBGRAPH_RETRY_PERCENT: integer(0, 100)
+    .default(20)
+    .describe('retries for each hundred requests to a subgraph, at most, besides two a second; 0: none at all'),
+  SUBGRAPH_BREAKER_PERCENT: integer(1, 100)
+    .default(50)
+    .describe('share of requests failing within 10 s over which a subgraph is not asked for a while; 100: never'),
+  SUBGRAPH_BREAKER_OPEN_MS: integer(100, 600_000)
+    .default(2_000)
+    .describe('milliseconds until a subgraph that is not asked is tried again'),
+};
+
 export const routerEnv = {
   ...commonEnv,
   ROUTER_PORT: integer(0, 65_535).default(4000).describe('port to listen on; 0 for any free one (flag --port)'),
@@ -36,13 +62,7 @@ export const routerEnv = {
   REQUEST_TIMEOUT_MS: integer(100, 600_000)
     .default(30_000)
     .describe('milliseconds after which a query is answered with what is there'),
-  SUBGRAPH_TIMEOUT_MS: integer(100, 600_000)
-    .default(15_000)
-    .describe('milliseconds that a subgraph may take to answer'),
-  SUBGRAPH_RESPONSE_LIMIT_BYTES: integer(1_024, 268_435_456)
-    .default(33_554_432)
-    .describe('largest answer of a subgraph'),
-  SUBGRAPH_CONNECTIONS: integer(1, 10_000).default(128).describe('connections to each subgraph, at most'),
+  ...subgraphEnv,
   OPERATION_CACHE_ENTRIES: integer(1, 1_000_000)
     .default(2_000)
     .describe('parsed, validated and planned documents that are remembered'),
@@ -80,7 +100,11 @@ export const routerEnv = {
 export type RouterConfig = z.infer<z.ZodObject<typeof routerEnv>> & {
   /** Addresses of subgraphs, by the end of the `SUBGRAPH_URL_…` variable that gave them. */
   readonly subgraphUrls: Readonly<Record<string, string>>;
+  /** What is set for one subgraph only, by the end of the variables' names. */
+  readonly subgraphOverrides: Readonly<Record<string, Partial<SubgraphSettings>>>;
 };
+
+type SubgraphSettings = z.infer<z.ZodObject<typeof subgraphEnv>>;
 
 const urlPrefix = 'SUBGRAPH_URL_';
 
@@ -110,7 +134,35 @@ export function readConfig(
     const lines = invalid.map(([name, url]) => `  ${urlPrefix}${name} is no URL: ${url}`);
     throw new ConfigurationError(`The configuration has problems:\n${lines.join('\n')}`);
   }
-  return { ...config, subgraphUrls };
+  return { ...config, subgraphUrls, subgraphOverrides: readOverrides(env) };
+}
+
+/** What holds for one subgraph. */
+export function subgraphSettings(config: RouterConfig, subgraph: string): SubgraphSettings {
+  return { ...config, ...config.subgraphOverrides[environmentName(subgraph)] };
+}
+
+/** How a variable spells the name of a subgraph: `MY_SUBGRAPH` for `my-subgraph`. */
+export const environmentName = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
+
+/** @throws ConfigurationError naming everything that is wrong. */
+function readOverrides(env: NodeJS.ProcessEnv): Record<string, Partial<SubgraphSettings>> {
+  const overrides: Record<string, Partial<SubgraphSettings>> = {};
+  const problems: string[] = [];
+  for (const [key, schema] of Object.entries(subgraphEnv)) {
+    for (const [variable, value] of Object.entries(env)) {
+      if (!variable.startsWith(`${key}_`) || variable in subgraphEnv || value === undefined || value === '') continue;
+      const parsed = schema.safeParse(value);
+      const name = variable.slice(key.length + 1);
+      if (parsed.success) overrides[name] = { ...overrides[name], [key]: parsed.data };
+      else
+        problems.push(
+          `  ${variable} ${parsed.error.issues[0]?.message ?? 'is not valid'} (${schema.description ?? ''})`,
+        );
+    }
+  }
+  if (problems.length > 0) throw new ConfigurationError(`The configuration has problems:\n${problems.join('\n')}`);
+  return overrides;
 }
 
 function readFlags(args: readonly string[]): {

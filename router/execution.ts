@@ -9,7 +9,7 @@ import { executeOperation } from './executor/execute.ts';
 import type { SubgraphFetch } from './executor/execute.ts';
 import { restrictOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
-import type { RequestContext } from './subgraph-client.ts';
+import type { FetchContext, RequestContext } from './subgraph-client.ts';
 
 /** Coerced variables, or the BAD_USER_INPUT errors of those that do not fit. The same for HTTP and sockets. */
 export type CoercedVariables =
@@ -38,7 +38,7 @@ export function coerceVariables(
 export async function answerOperation(
   operation: CompiledOperation,
   given: Readonly<Record<string, unknown>> | undefined,
-  fetch: SubgraphFetch<RequestContext>,
+  fetch: SubgraphFetch<FetchContext>,
   context: RequestContext,
 ): Promise<ExecutionResult> {
   const variables = coerceVariables(operation, given);
@@ -49,7 +49,7 @@ export async function answerOperation(
 export async function runOperation(
   operation: CompiledOperation,
   variables: Readonly<Record<string, unknown>>,
-  fetch: SubgraphFetch<RequestContext>,
+  fetch: SubgraphFetch<FetchContext>,
   context: RequestContext,
 ): Promise<ExecutionResult> {
   if (operation.kind === 'subscription') {
@@ -57,14 +57,17 @@ export async function runOperation(
       errors: [new CodedError('BAD_REQUEST', 'Subscriptions are not answered by a single response; use a WebSocket.')],
     };
   }
-  const permission = permit(operation, context.viewer);
+  const { viewer, traceparent, signal } = context;
+  const permission = permit(operation, viewer);
+  const { supergraph } = operation;
   if (operation.kind === 'mutation') {
     // A mutation that may be run in part only is not run at all; one that runs is not cut short by a client that has gone.
     if (permission.errors.length > 0) return { data: null, errors: permission.errors };
-    return executeOperation(operation, variables, fetch, { ...context, signal: undefined });
+    return executeOperation(operation, variables, fetch, { viewer, traceparent, signal: undefined, supergraph });
   }
-  if (permission.errors.length === 0) return executeOperation(operation, variables, fetch, context);
-  return executeOperation(permittedPart(operation, permission), variables, fetch, context, permission.errors);
+  const fetchContext: FetchContext = { viewer, traceparent, signal, supergraph };
+  if (permission.errors.length === 0) return executeOperation(operation, variables, fetch, fetchContext);
+  return executeOperation(permittedPart(operation, permission), variables, fetch, fetchContext, permission.errors);
 }
 
 const permittedParts = new WeakMap<CompiledOperation, WeakMap<Permission, CompiledOperation>>();

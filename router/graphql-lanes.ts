@@ -16,12 +16,12 @@ import type {
 import type { GraphqlServer } from './graphql-server.ts';
 import { createLruCache } from './lru.ts';
 import type { PrepareOperation } from './operations.ts';
-import type { RequestContext } from './subgraph-client.ts';
+import type { FetchContext } from './subgraph-client.ts';
 
 export interface LanesOptions {
   readonly apollo: Pick<GraphqlServer, 'answer' | 'supergraph'>;
   readonly prepare: PrepareOperation;
-  readonly fetch: SubgraphFetch<RequestContext>;
+  readonly fetch: SubgraphFetch<FetchContext>;
   readonly mask: ErrorMask;
 }
 

@@ -26,7 +26,7 @@ import type {
   Progress,
 } from './graphql-http.ts';
 import type { PrepareOperation, Prepared } from './operations.ts';
-import type { RequestContext } from './subgraph-client.ts';
+import type { FetchContext, RequestContext } from './subgraph-client.ts';
 import type { Supergraph } from './supergraph.ts';
 
 export interface GraphqlServer {
@@ -39,7 +39,7 @@ export interface GraphqlServer {
 export interface GraphqlServerOptions {
   readonly supergraph: Supergraph;
   readonly prepare: PrepareOperation;
-  readonly fetch: SubgraphFetch<RequestContext>;
+  readonly fetch: SubgraphFetch<FetchContext>;
   readonly mask: ErrorMask;
   readonly log: Logger;
 }

@@ -1,17 +1,18 @@
 // The router's figures for Prometheus. Operation names come from clients, so only the first so many get a label of their own.
 import { isErrorCode } from '../service/errors.ts';
-import { Counter, createMetrics, Histogram } from '../service/telemetry.ts';
+import { Counter, createMetrics, Gauge, Histogram } from '../service/telemetry.ts';
 import type { Registry } from '../service/telemetry.ts';
+import type { SubgraphClient, SubgraphMetrics } from './subgraph-client.ts';
 
-export interface RouterMetrics {
+export interface RouterMetrics extends SubgraphMetrics {
   readonly registry: Registry;
   /** Counts one operation. `outcome` is `ok` or the code of its first error; `seconds` its duration. */
   operation(
     fields: { readonly kind: string; readonly name: string | undefined; readonly outcome: string },
     seconds: number,
   ): void;
-  /** Counts one fetch from a subgraph. */
-  fetch(subgraph: string, outcome: string, seconds: number): void;
+  /** Where to read how busy the subgraphs are, whenever the figures are asked for. */
+  readLoads(loads: SubgraphClient['loads']): void;
 }
 
 const maxOperationNames = 200;
@@ -35,7 +36,7 @@ export function createRouterMetrics(): RouterMetrics {
   });
   const fetches = new Counter({
     name: 'router_subgraph_fetches_total',
-    help: 'Requests to subgraphs by outcome (ok, error, timeout, aborted).',
+    help: 'Requests to subgraphs by outcome (ok, error, timeout, aborted, circuit-open, queue-full).',
     labelNames: ['subgraph', 'outcome'],
     registers,
   });
@@ -44,6 +45,18 @@ export function createRouterMetrics(): RouterMetrics {
     help: 'How long requests to subgraphs took.',
     labelNames: ['subgraph'],
     buckets,
+    registers,
+  });
+  const retries = new Counter({
+    name: 'router_subgraph_retries_total',
+    help: 'Requests to subgraphs that were made once more.',
+    labelNames: ['subgraph'],
+    registers,
+  });
+  const circuits = new Gauge({
+    name: 'router_subgraph_circuit_open',
+    help: 'Whether a subgraph is not asked because too much failed: 1 or 0.',
+    labelNames: ['subgraph'],
     registers,
   });
   const names = new Set<string>();
@@ -64,5 +77,22 @@ export function createRouterMetrics(): RouterMetrics {
       fetches.inc({ subgraph, outcome });
       fetchDurations.observe({ subgraph }, seconds);
     },
+    retried: (subgraph) => retries.inc({ subgraph }),
+    readLoads(loads) {
+      new Gauge({
+        name: 'router_subgraph_requests',
+        help: 'Requests to subgraphs now, by state (running, waiting).',
+        labelNames: ['subgraph', 'state'],
+        registers,
+        collect() {
+          this.reset();
+          for (const [subgraph, { running, waiting }] of loads()) {
+            this.set({ subgraph, state: 'running' }, running);
+            this.set({ subgraph, state: 'waiting' }, waiting);
+          }
+        },
+      });
+    },
+    circuit: (subgraph, open) => circuits.set({ subgraph }, open ? 1 : 0),
   };
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Broker } from '../service/nats.ts';
 import type { Identity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
+import { subgraphSettings } from './config.ts';
 import type { RouterConfig } from './config.ts';
 import { createErrorMask } from './errors.ts';
 import { createGraphqlLanes } from './graphql-lanes.ts';
@@ -48,13 +49,14 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const metrics = createRouterMetrics();
   const broker = supergraph.eventFields.size === 0 ? undefined : options.connect();
   if (broker !== undefined) opened.defer(() => broker.close());
-  const client = createSubgraphClient(supergraph, {
-    timeoutMs: config.SUBGRAPH_TIMEOUT_MS,
-    maxResponseBytes: config.SUBGRAPH_RESPONSE_LIMIT_BYTES,
-    connections: config.SUBGRAPH_CONNECTIONS,
+  const client = createSubgraphClient({
+    limitsOf: (subgraph) => trafficLimits(subgraphSettings(config, subgraph)),
+    retireAfterMs: config.REQUEST_TIMEOUT_MS + config.SUBGRAPH_TIMEOUT_MS,
     log,
-    onFetch: metrics.fetch,
+    metrics,
   });
+  client.use(supergraph);
+  metrics.readLoads(client.loads);
   opened.defer(() => client.close());
   const prepare = createOperations({
     limits: {
@@ -123,6 +125,19 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
 
   const resources = opened.move();
   return { url: `${origin}${endpoint}`, supergraph: graphql.supergraph, close: () => resources.disposeAsync() };
+}
+
+function trafficLimits(settings: ReturnType<typeof subgraphSettings>) {
+  return {
+    timeoutMs: settings.SUBGRAPH_TIMEOUT_MS,
+    maxResponseBytes: settings.SUBGRAPH_RESPONSE_LIMIT_BYTES,
+    concurrency: settings.SUBGRAPH_CONNECTIONS,
+    queue: settings.SUBGRAPH_QUEUE,
+    retries: settings.SUBGRAPH_RETRIES,
+    retryPercent: settings.SUBGRAPH_RETRY_PERCENT,
+    breakerPercent: settings.SUBGRAPH_BREAKER_PERCENT,
+    breakerOpenMs: settings.SUBGRAPH_BREAKER_OPEN_MS,
+  };
 }
 
 function cursorSecrets({ CURSOR_SECRETS }: RouterConfig, log: Logger): readonly string[] {

@@ -1,12 +1,17 @@
-// Asks the subgraphs over HTTP: one undici pool for each, with time-outs and limits. Errors name no address to the client.
-import { Pool, errors as undiciErrors } from 'undici';
+// Asks the subgraphs of whichever supergraph an operation started with, each through its own traffic rules. Errors name no address
+// to the client.
 import { CodedError } from '../service/errors.ts';
 import type { Viewer } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
-import type { SubgraphFetch, SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
+import type { SubgraphFetch } from './executor/execute.ts';
+import { openEndpoint } from './subgraph-endpoint.ts';
+import type { SubgraphEndpoint } from './subgraph-endpoint.ts';
 import type { Supergraph } from './supergraph.ts';
+import { FailedAttempt } from './traffic/failed-attempt.ts';
+import { createSubgraphTraffic, refusalOf } from './traffic/subgraph-traffic.ts';
+import type { Refusal, SubgraphTraffic, TrafficLimits } from './traffic/subgraph-traffic.ts';
 
-/** What a fetch needs to know of the request that it serves. */
+/** What is known of the request that is served. */
 export interface RequestContext {
   /** Whose token is handed on. */
   readonly viewer: Viewer | undefined;
@@ -16,147 +21,145 @@ export interface RequestContext {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a fetch needs to know besides what it asks. */
+export interface FetchContext extends RequestContext {
+  /** The snapshot that the operation started with: its addresses are asked. */
+  readonly supergraph: Supergraph;
+}
+
+/** How a fetch ended; a refusal when it was not even tried. */
+export type FetchOutcome = 'ok' | 'error' | 'timeout' | 'aborted' | Refusal;
+
 export interface SubgraphClientOptions {
-  /** Milliseconds that a subgraph may take to answer whole. */
-  readonly timeoutMs: number;
-  /** Bytes that an answer may have. */
-  readonly maxResponseBytes: number;
-  /** Connections to each subgraph, at most. */
-  readonly connections: number;
+  /** What holds for one subgraph. */
+  readonly limitsOf: (subgraph: string) => TrafficLimits & {
+    /** Bytes that an answer may have. */
+    readonly maxResponseBytes: number;
+  };
+  /** Milliseconds after which nothing that started with a replaced supergraph can be under way any more. */
+  readonly retireAfterMs: number;
   readonly log: Logger;
-  /** Told of each fetch when it ended. `seconds` is its duration. */
-  readonly onFetch?: (subgraph: string, outcome: 'ok' | 'error' | 'timeout' | 'aborted', seconds: number) => void;
+  readonly metrics: SubgraphMetrics;
+}
+
+export interface SubgraphMetrics {
+  /** A fetch has ended. `seconds` is its duration, retries included. */
+  fetch(subgraph: string, outcome: FetchOutcome, seconds: number): void;
+  /** A fetch is tried once more. */
+  retried(subgraph: string): void;
+  /** Whether nothing is let through. */
+  circuit(subgraph: string, open: boolean): void;
 }
 
 export interface SubgraphClient {
-  readonly fetch: SubgraphFetch<RequestContext>;
+  readonly fetch: SubgraphFetch<FetchContext>;
+  /**
+   * Opens what a supergraph needs. Subgraphs that stay at their address keep their connections and their circuit; those that the
+   * last one had and this one has not are closed when nobody can ask them any more.
+   */
+  use(supergraph: Supergraph): void;
+  /** By subgraph of the last supergraph: attempts under way, and fetches that wait for one. */
+  loads(): Iterable<readonly [string, ReturnType<SubgraphTraffic['load']>]>;
   /** Lets running fetches end and closes the connections. */
   close(): Promise<void>;
 }
 
-const connectAttemptMs = 2_000;
-
 interface Target {
-  readonly pool: Pool;
-  readonly path: string;
+  readonly endpoint: SubgraphEndpoint;
+  readonly traffic: SubgraphTraffic;
 }
 
-export function createSubgraphClient(supergraph: Supergraph, options: SubgraphClientOptions): SubgraphClient {
-  const { log, onFetch, timeoutMs, maxResponseBytes, connections } = options;
-  const targets = new Map<string, Target>();
-  for (const [name, { url }] of supergraph.subgraphs) {
-    if (!/^https?:/.test(url)) continue;
-    const { origin, pathname, search } = new URL(url);
-    const pool = new Pool(origin, {
-      connections,
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      keepAliveTimeout: 30_000,
-      connect: { timeout: Math.min(timeoutMs, 5_000) },
-      // Where a name has several addresses: one that is slow to accept is no reason to go to the next, which may be gone.
-      autoSelectFamilyAttemptTimeout: connectAttemptMs,
-    });
-    targets.set(name, { pool, path: pathname + search });
-  }
+type Targets = ReadonlyMap<string, Target>;
 
-  const ask = async (
-    { pool, path }: Target,
-    request: SubgraphRequest,
-    context: RequestContext,
-  ): Promise<SubgraphResponse> => {
-    const { query, operationName, variables } = request;
-    const headers: Record<string, string> = {
-      'content-type': 'application/json',
-      accept: 'application/json, application/graphql-response+json;q=0.9',
+export function createSubgraphClient(options: SubgraphClientOptions): SubgraphClient {
+  const { log, metrics, retireAfterMs } = options;
+  const targetsOf = new WeakMap<Supergraph, Targets>();
+  let present: Targets = new Map();
+  /** Replaced, with the timers that will close them. */
+  const retired = new Map<Target, NodeJS.Timeout>();
+
+  const open = (name: string, url: string): Target => {
+    const limits = options.limitsOf(name);
+    return {
+      endpoint: openEndpoint(url, {
+        connections: limits.concurrency,
+        connectMs: Math.min(limits.timeoutMs, 5_000),
+        maxResponseBytes: limits.maxResponseBytes,
+      }),
+      traffic: createSubgraphTraffic(limits, {
+        retried: () => metrics.retried(name),
+        circuit(isOpen) {
+          metrics.circuit(name, isOpen);
+          if (isOpen) log.warn({ subgraph: name }, 'circuit opened: the subgraph is not asked for a while');
+          else log.info({ subgraph: name }, 'circuit closed: the subgraph answers again');
+        },
+      }),
     };
-    if (context.viewer !== undefined) headers['authorization'] = `Bearer ${context.viewer.token}`;
-    if (context.traceparent !== undefined) headers['traceparent'] = context.traceparent;
-    const { statusCode, body } = await pool.request({
-      path,
-      method: 'POST',
-      headers,
-      body: JSON.stringify(operationName === undefined ? { query, variables } : { query, operationName, variables }),
-      ...(context.signal === undefined ? {} : { signal: context.signal }),
-    });
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      // Leaving the loop destroys the body, and with it the connection.
-      if (bytes > maxResponseBytes) throw new Error(`the answer is over ${String(maxResponseBytes)} bytes`);
-      chunks.push(chunk);
-    }
-    const text = (chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)).toString('utf8');
-    return toResponse(statusCode, text);
   };
 
-  const fetch: SubgraphFetch<RequestContext> = async (request, context) => {
-    const started = performance.now();
-    const ended = (outcome: 'ok' | 'error' | 'timeout' | 'aborted'): void =>
-      onFetch?.(request.subgraph, outcome, (performance.now() - started) / 1000);
-    const target = targets.get(request.subgraph);
-    try {
-      if (target === undefined) throw new Error('the subgraph has no address over HTTP');
-      let response: SubgraphResponse;
-      try {
-        response = await ask(target, request, context);
-      } catch (error) {
-        // A kept connection may have been closed at the other end; a query can be asked again without harm, and so can anything
-        // that was never sent.
-        if (!isUnsent(error) && (request.kind !== 'query' || !isStaleConnection(error))) throw error;
-        response = await ask(target, request, context);
-      }
-      ended('ok');
-      return response;
-    } catch (error) {
-      if (context.signal?.aborted === true) {
-        ended('aborted');
-        throw new CodedError('TIMEOUT', undefined, {}, error);
-      }
-      const timedOut = isTimeout(error);
-      ended(timedOut ? 'timeout' : 'error');
-      log.warn({ error, subgraph: request.subgraph, operation: request.operationName }, 'subgraph fetch failed');
-      throw new CodedError(timedOut ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE', undefined, {}, error);
-    }
+  const retire = (target: Target): void => {
+    const timer = setTimeout(() => {
+      retired.delete(target);
+      void target.endpoint.close();
+    }, retireAfterMs);
+    timer.unref();
+    retired.set(target, timer);
   };
 
   return {
-    fetch,
+    async fetch(request, context) {
+      const { subgraph, kind } = request;
+      const started = performance.now();
+      const ended = (outcome: FetchOutcome): void =>
+        metrics.fetch(subgraph, outcome, (performance.now() - started) / 1000);
+      try {
+        const target = targetsOf.get(context.supergraph)?.get(subgraph);
+        if (target === undefined) throw new Error('the subgraph has no address over HTTP');
+        const { endpoint, traffic } = target;
+        const response = await traffic.fetch(kind, (leftMs) => endpoint.ask(request, context, leftMs));
+        ended('ok');
+        return response;
+      } catch (error) {
+        const outcome = outcomeOf(error, context);
+        ended(outcome);
+        if (outcome === 'error' || outcome === 'timeout') {
+          log.warn({ error, subgraph, operation: request.operationName }, 'subgraph fetch failed');
+        }
+        const code = outcome === 'timeout' || outcome === 'aborted' ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE';
+        throw new CodedError(code, undefined, {}, error);
+      }
+    },
+
+    use(supergraph) {
+      const next = new Map<string, Target>();
+      for (const [name, { url }] of supergraph.subgraphs) {
+        const known = present.get(name);
+        if (known?.endpoint.url === url) next.set(name, known);
+        else if (/^https?:/.test(url)) next.set(name, open(name, url));
+      }
+      for (const [name, target] of present) {
+        if (next.get(name) === target) continue;
+        retire(target);
+        metrics.circuit(name, false);
+      }
+      targetsOf.set(supergraph, next);
+      present = next;
+    },
+
+    loads: () => [...present].map(([name, { traffic }]) => [name, traffic.load()] as const),
+
     async close() {
-      await Promise.all([...targets.values()].map(({ pool }) => pool.close()));
+      for (const timer of retired.values()) clearTimeout(timer);
+      const all = [...present.values(), ...retired.keys()];
+      retired.clear();
+      await Promise.all(all.map(({ endpoint }) => endpoint.close()));
     },
   };
 }
 
-/** An answer counts whatever its status is, as long as it is one of GraphQL. */
-function toResponse(statusCode: number, text: string): SubgraphResponse {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    throw new Error(`the answer with status ${String(statusCode)} is no JSON`);
-  }
-  const { data, errors } = (typeof answer === 'object' && answer !== null ? answer : {}) as SubgraphResponse;
-  const isResponse = (data !== undefined && typeof data === 'object') || (Array.isArray(errors) && errors.length > 0);
-  if (!isResponse) throw new Error(`the answer with status ${String(statusCode)} is no GraphQL response`);
-  return answer as SubgraphResponse;
-}
-
-function isTimeout(error: unknown): boolean {
-  return (
-    error instanceof undiciErrors.HeadersTimeoutError ||
-    error instanceof undiciErrors.BodyTimeoutError ||
-    error instanceof undiciErrors.ConnectTimeoutError
-  );
-}
-
-function isStaleConnection(error: unknown): boolean {
-  const code = (error as { code?: unknown } | undefined)?.code;
-  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE';
-}
-
-/** Whether no connection was made at all. With several addresses the error is one for all of them. */
-function isUnsent(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.every(isUnsent);
-  return (error as { syscall?: unknown } | undefined)?.syscall === 'connect';
+function outcomeOf(error: unknown, { signal }: FetchContext): FetchOutcome {
+  if (signal?.aborted === true) return 'aborted';
+  const refusal = refusalOf(error);
+  if (refusal !== undefined) return refusal;
+  return error instanceof FailedAttempt && error.reason === 'timeout' ? 'timeout' : 'error';
 }

@@ -8,6 +8,7 @@ import type { ConstDirectiveNode, DocumentNode, FieldDefinitionNode, GraphQLSche
 import { createHash } from 'node:crypto';
 import { readAuthRules } from './auth-rules.ts';
 import type { AuthRules } from './auth-rules.ts';
+import { environmentName } from './config.ts';
 import { argumentsOf, directivesNamed, linkedDirective, namedTypeOf, schemaLinks } from './links.ts';
 
 /** A subscription field whose events come from NATS, as its `@event` directive says. */
@@ -78,9 +79,6 @@ export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string
     authRules: readAuthRules(document),
   });
 }
-
-/** `MY_SUBGRAPH` for `my-subgraph`. */
-const environmentName = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
 
 /** The official gateway refuses a link whose `for:` names a purpose that it does not serve; without `for:` it takes it as data. */
 function withoutPurposes(document: DocumentNode): DocumentNode {

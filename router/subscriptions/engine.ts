@@ -5,7 +5,7 @@ import type { Logger } from '../../service/log.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
 import type { PrepareOperation } from '../operations.ts';
-import type { RequestContext } from '../subgraph-client.ts';
+import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { begin, createTurns } from './beginning.ts';
 import type { CursorCodec } from './cursor.ts';
@@ -46,7 +46,7 @@ const concurrentReplays = 64;
 
 export interface EngineOptions {
   readonly source: Source;
-  readonly fetch: SubgraphFetch<RequestContext>;
+  readonly fetch: SubgraphFetch<FetchContext>;
   readonly cursors: CursorCodec;
   readonly maskError: (error: unknown) => GraphQLFormattedError;
   readonly log: Logger;

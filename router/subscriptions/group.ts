@@ -7,7 +7,7 @@ import type { SpanSettings } from '../../service/telemetry.ts';
 import { executeEvent, needsFetch } from '../executor/execute.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
-import type { RequestContext } from '../subgraph-client.ts';
+import type { FetchContext } from '../subgraph-client.ts';
 import type { Delivery } from './backlog.ts';
 import type { CursorCodec, CursorScope } from './cursor.ts';
 import type { LiveMetrics } from './live-metrics.ts';
@@ -28,7 +28,7 @@ export interface GroupDefinition {
 }
 
 export interface GroupDeps {
-  readonly fetch: SubgraphFetch<RequestContext>;
+  readonly fetch: SubgraphFetch<FetchContext>;
   readonly cursors: CursorCodec;
   readonly maskError: (error: unknown) => GraphQLFormattedError;
   readonly metrics: LiveMetrics;
@@ -167,7 +167,7 @@ export class Group {
         cursorScope === undefined ? event.payload : { ...event.payload, cursor: cursors.mint(cursorScope, event) };
       const answer = { [shape.field.alias?.value ?? shape.field.name.value]: payload };
       const execute = (traceparent: string | undefined): Promise<ExecutionResult> =>
-        executeEvent(operation, variables, answer, fetch, { viewer, traceparent });
+        executeEvent(operation, variables, answer, fetch, { viewer, traceparent, supergraph: operation.supergraph });
       result = await (isRecorded(event.traceparent)
         ? inSpan('live event', spanOf(event, this), () => execute(currentTraceparent()))
         : execute(event.traceparent));

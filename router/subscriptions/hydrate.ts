@@ -1,7 +1,7 @@
 // Merges the entity requests of one moment into one request for each subgraph. Only requests that carry the same token are ever
 // merged: who asks decides what is answered.
 import type { SubgraphError, SubgraphFetch, SubgraphRequest, SubgraphResponse } from '../executor/execute.ts';
-import type { RequestContext } from '../subgraph-client.ts';
+import type { FetchContext } from '../subgraph-client.ts';
 import type { LiveMetrics } from './live-metrics.ts';
 
 export interface BatchOptions {
@@ -19,10 +19,10 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Requests that may be merged: same subgraph, text, other variables and token. */
+/** Requests that may be merged: same subgraph and supergraph, text, other variables and token. */
 interface Queue {
   readonly request: SubgraphRequest;
-  readonly context: RequestContext;
+  readonly context: FetchContext;
   waiting: Waiting[];
   representations: number;
   onTheWay: number;
@@ -36,10 +36,10 @@ interface Queue {
  * for a few milliseconds, so batches grow with the load and a quiet system waits for nothing.
  */
 export function batchEntities(
-  fetch: SubgraphFetch<RequestContext>,
+  fetch: SubgraphFetch<FetchContext>,
   metrics: LiveMetrics,
   options: BatchOptions = defaultBatchOptions,
-): SubgraphFetch<RequestContext> {
+): SubgraphFetch<FetchContext> {
   const queues = new Map<string, Queue>();
 
   const send = (key: string, queue: Queue): void => {
@@ -66,11 +66,14 @@ export function batchEntities(
     const { representations, ...others } = request.variables;
     if (request.kind !== 'query' || !Array.isArray(representations)) return fetch(request, context);
     metrics.hydrations.inc();
-    const key = [request.subgraph, context.viewer?.token ?? '', request.query, JSON.stringify(others)].join('\n');
+    const { viewer, traceparent, supergraph } = context;
+    const key = [request.subgraph, supergraph.id, viewer?.token ?? '', request.query, JSON.stringify(others)].join(
+      '\n',
+    );
     let queue = queues.get(key);
     if (queue === undefined) {
       // No signal: the answer belongs to many. The trace is that of the first.
-      const shared = { viewer: context.viewer, traceparent: context.traceparent };
+      const shared = { viewer, traceparent, supergraph };
       queue = {
         request,
         context: shared,
@@ -92,9 +95,9 @@ export function batchEntities(
 
 /** Asks once for all and hands each its part. */
 async function ask(
-  fetch: SubgraphFetch<RequestContext>,
+  fetch: SubgraphFetch<FetchContext>,
   request: SubgraphRequest,
-  context: RequestContext,
+  context: FetchContext,
   waiting: readonly Waiting[],
 ): Promise<void> {
   try {

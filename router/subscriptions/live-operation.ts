@@ -9,7 +9,7 @@ import { coerceVariables } from '../execution.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
 import type { PrepareOperation } from '../operations.ts';
-import type { RequestContext } from '../subgraph-client.ts';
+import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { LiveEngine } from './engine.ts';
@@ -23,7 +23,7 @@ export interface LiveDeps {
   readonly prepare: PrepareOperation;
   readonly identity: Identity;
   /** For queries and mutations over a socket. */
-  readonly fetch: SubgraphFetch<RequestContext>;
+  readonly fetch: SubgraphFetch<FetchContext>;
   readonly maskError: ErrorMask;
   readonly log: Logger;
   readonly metrics: LiveMetrics;

@@ -7,7 +7,7 @@ import type { Registry } from '../../service/telemetry.ts';
 import type { ErrorMask } from '../errors.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { PrepareOperation } from '../operations.ts';
-import type { RequestContext } from '../subgraph-client.ts';
+import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { createClientHost } from './client-host.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
@@ -28,7 +28,7 @@ export interface LiveOptions {
   readonly prepare: PrepareOperation;
   readonly identity: Identity;
   /** Asks the subgraphs of the present supergraph. */
-  readonly fetch: SubgraphFetch<RequestContext>;
+  readonly fetch: SubgraphFetch<FetchContext>;
   /** HMAC keys of cursors, newest first. */
   readonly cursorSecrets: readonly string[];
   readonly maskError: ErrorMask;

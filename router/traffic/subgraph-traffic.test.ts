@@ -24,7 +24,10 @@ beforeEach(() => {
   time = 0;
   pauses.length = 0;
   told.length = 0;
-  jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setTimeout', 'performance'], now: 0 });
+  jest.useFakeTimers({
+    doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setTimeout', 'performance'],
+    now: 0,
+  });
 });
 afterEach(() => {
   jest.useRealTimers();

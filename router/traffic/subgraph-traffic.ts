@@ -92,8 +92,7 @@ export function createSubgraphTraffic(
 
   /** Milliseconds until the next attempt; undefined when there is to be none. */
   const pauseBefore = (failure: FailedAttempt, deadline: number): number | undefined => {
-    const wait =
-      failure.retryAfterMs ?? (failure.reason === 'broken' ? 0 : retryPauseMs * (0.5 + clock.random()));
+    const wait = failure.retryAfterMs ?? (failure.reason === 'broken' ? 0 : retryPauseMs * (0.5 + clock.random()));
     return clock.now() + wait < deadline && budget.withdraw() ? wait : undefined;
   };
 

@@ -1,0 +1,210 @@
+// A subgraph in trouble, seen from the client: what is answered, what the others still give, what is asked again, and what never leaks.
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ServerResponse } from 'node:http';
+import { startTestRouter } from '../test-router.ts';
+import type { TestRouter } from '../test-router.ts';
+import { reply, startScriptedSubgraph } from '../test-scripted-subgraph.ts';
+import type { Script, ScriptedSubgraph } from '../test-scripted-subgraph.ts';
+
+let reviews: ScriptedSubgraph;
+
+beforeAll(async () => {
+  reviews = await startScriptedSubgraph();
+});
+afterAll(() => reviews.stop());
+
+const question = '{ users { name reviews { text } } }';
+const names = [{ name: 'Ada' }, { name: 'Bo' }];
+const good: Script = (response, { variables }) =>
+  reply(response, {
+    data: { _entities: (variables?.representations ?? []).map(() => ({ reviews: [{ text: 'fine' }] })) },
+  });
+/** `first` once, then `then`. */
+const inTurn = (first: Script, then: Script): Script => {
+  let isFirst = true;
+  return (...args) => {
+    const script = isFirst ? first : then;
+    isFirst = false;
+    script(...args);
+  };
+};
+
+/** A router whose reviews are the scripted subgraph. */
+async function withRouter(
+  env: Readonly<Record<string, string>>,
+  use: (router: TestRouter) => Promise<void>,
+): Promise<void> {
+  const router = await startTestRouter({ SUBGRAPH_URL_REVIEWS: reviews.url, ...env });
+  try {
+    await use(router);
+  } finally {
+    await router.close();
+  }
+}
+
+const metrics = async (router: TestRouter): Promise<string> => (await fetch(`${router.origin}/metrics`)).text();
+
+describe('a subgraph that is in trouble', () => {
+  let router: TestRouter;
+  beforeAll(async () => {
+    router = await startTestRouter({
+      SUBGRAPH_URL_REVIEWS: reviews.url,
+      SUBGRAPH_TIMEOUT_MS_REVIEWS: '300',
+      SUBGRAPH_BREAKER_PERCENT: '100',
+    });
+  });
+  afterAll(() => router.close());
+
+  test('is asked again when it turns a query away for a moment', async () => {
+    reviews.play(inTurn((response) => response.writeHead(503, { 'retry-after': '0' }).end(), good));
+    const { errors, data } = await router.ask(question);
+    expect(errors).toEqual([]);
+    expect(data).toEqual({ users: names.map((user) => ({ ...user, reviews: [{ text: 'fine' }] })) });
+    expect(reviews.asked()).toBe(2);
+    expect(await metrics(router)).toMatch(/router_subgraph_retries_total\{subgraph="reviews",.*\} 1/);
+  });
+
+  test('is asked again when it breaks the connection', async () => {
+    reviews.play(inTurn((response) => response.destroy(), good));
+    expect((await router.ask(question)).errors).toEqual([]);
+  });
+
+  test('is left alone when it asks for more time than there is', async () => {
+    reviews.play((response) => response.writeHead(429, { 'retry-after': '1' }).end());
+    const { data, errors } = await router.ask(question);
+    expect(data).toEqual({ users: names.map((user) => ({ ...user, reviews: null })) });
+    expect(errors.map(({ path, extensions }) => [path, extensions['code']])).toEqual([
+      [['users', 0, 'reviews'], 'SERVICE_UNAVAILABLE'],
+      [['users', 1, 'reviews'], 'SERVICE_UNAVAILABLE'],
+    ]);
+    expect(reviews.asked()).toBe(1);
+  });
+
+  test('has the time of its own setting, and the others theirs', async () => {
+    reviews.play(() => undefined);
+    const { data, errors } = await router.ask(question);
+    expect(data).toEqual({ users: names.map((user) => ({ ...user, reviews: null })) });
+    expect(new Set(errors.map(({ extensions }) => extensions['code']))).toEqual(new Set(['TIMEOUT']));
+  });
+
+  test('may not trickle its answer for longer than that', async () => {
+    reviews.play((response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const timer = setInterval(() => response.write(' '), 20);
+      response.once('close', () => clearInterval(timer));
+    });
+    const { errors } = await router.ask(question);
+    expect(new Set(errors.map(({ extensions }) => extensions['code']))).toEqual(new Set(['TIMEOUT']));
+  });
+
+  const secrets = /10\.0\.0\.7|secret|postgres|127\.0\.0\.1|ECONN|\.internal|node_modules|at \w+ \(/i;
+  test.each<[string, Script]>([
+    ['an error page', (response) => response.writeHead(500).end('<h1>secret at 10.0.0.7</h1>')],
+    ['JSON that is no response', (response) => reply(response, { secret: 'postgres://10.0.0.7' }, 500)],
+    ['a broken connection', (response) => response.destroy()],
+    [
+      'an error with stack and message',
+      (response) =>
+        reply(response, {
+          data: null,
+          errors: [
+            {
+              message: 'connect ECONNREFUSED 10.0.0.7:5432',
+              extensions: {
+                code: 'INTERNAL_SERVER_ERROR',
+                stacktrace: ['Error: secret', 'at query (/srv/node_modules/pg/lib.js:1)'],
+              },
+            },
+          ],
+        }),
+    ],
+    [
+      'an error with a code that is not listed',
+      (response) =>
+        reply(response, { errors: [{ message: 'postgres is out of secret', extensions: { code: 'DB_POSTGRES' } }] }),
+    ],
+    [
+      'a listed code with insides beside it',
+      (response) =>
+        reply(response, {
+          errors: [
+            {
+              message: 'You have none.',
+              extensions: {
+                code: 'NOT_FOUND',
+                exception: { stacktrace: ['secret'] },
+                serviceName: 'reviews.internal',
+                url: 'http://10.0.0.7',
+                query: 'secret',
+              },
+            },
+          ],
+        }),
+    ],
+    ['status 503 with a message', (response) => reply(response, { errors: [{ message: 'secret' }] }, 503)],
+  ])('leaks nothing through %s', async (_name, script) => {
+    reviews.play(script);
+    const { data, errors } = await router.ask(question);
+    expect(data).toEqual({ users: names.map((user) => ({ ...user, reviews: null })) });
+    expect(errors.length).toBeGreaterThan(0);
+    expect(JSON.stringify(errors)).not.toMatch(secrets);
+  });
+
+  test('leaks nothing when nobody listens at its address', async () => {
+    const gone = await startScriptedSubgraph();
+    await gone.stop();
+    await withRouter({ SUBGRAPH_URL_REVIEWS: gone.url }, async (other) => {
+      const { data, errors } = await other.ask(question);
+      expect(data).toEqual({ users: names.map((user) => ({ ...user, reviews: null })) });
+      expect(errors[0]?.extensions).toEqual({ code: 'SERVICE_UNAVAILABLE' });
+      expect(JSON.stringify(errors)).not.toMatch(secrets);
+    });
+  });
+});
+
+test('a mutation is never asked twice once it may have reached the subgraph', async () => {
+  const users = await startScriptedSubgraph();
+  try {
+    users.play((response) => response.writeHead(503, { 'retry-after': '0' }).end());
+    await withRouter({ SUBGRAPH_URL_USERS: users.url }, async (router) => {
+      const { errors } = await router.ask('mutation { rename(id: 1, name: "x") { id } }');
+      expect(errors[0]?.extensions['code']).toBe('SERVICE_UNAVAILABLE');
+      expect(users.asked()).toBe(1);
+    });
+  } finally {
+    await users.stop();
+  }
+});
+
+test('a subgraph that fails again and again is not asked for a while, and the others are', async () => {
+  reviews.play((response) => response.destroy());
+  await withRouter({ SUBGRAPH_RETRIES: '0', SUBGRAPH_BREAKER_OPEN_MS: '600000' }, async (router) => {
+    for (let at = 0; at < 25; at++) await router.ask(question);
+    expect(reviews.asked()).toBe(20);
+    const { data, errors } = await router.ask(question);
+    expect(data).toEqual({ users: names.map((user) => ({ ...user, reviews: null })) });
+    expect(errors[0]?.extensions).toEqual({ code: 'SERVICE_UNAVAILABLE' });
+    const figures = await metrics(router);
+    expect(figures).toMatch(/router_subgraph_circuit_open\{subgraph="reviews",.*\} 1/);
+    expect(figures).toMatch(/router_subgraph_fetches_total\{subgraph="reviews",outcome="circuit-open",.*\} 6/);
+  });
+});
+
+test('a subgraph that hangs holds so many requests and no more', async () => {
+  const held: ServerResponse[] = [];
+  const { promise: bothAsked, resolve } = Promise.withResolvers<undefined>();
+  reviews.play((response) => {
+    held.push(response);
+    if (held.length === 2) resolve(undefined);
+  });
+  await withRouter({ SUBGRAPH_CONNECTIONS_REVIEWS: '2', SUBGRAPH_QUEUE_REVIEWS: '0' }, async (router) => {
+    const hanging = [router.ask(question), router.ask(question)];
+    await bothAsked;
+    const { errors } = await router.ask(question);
+    expect(errors[0]?.extensions).toEqual({ code: 'SERVICE_UNAVAILABLE' });
+    expect(await metrics(router)).toMatch(/router_subgraph_requests\{subgraph="reviews",state="running",.*\} 2/);
+    expect((await router.ask('{ users { name } }')).data).toEqual({ users: names });
+    for (const response of held) reply(response, { data: { _entities: [{ reviews: [] }, { reviews: [] }] } });
+    expect((await Promise.all(hanging)).map(({ errors: none }) => none)).toEqual([[], []]);
+  });
+});
