@@ -1,6 +1,7 @@
 // The SQL over the outbox that an ORM has no words for, correct on every engine: who may publish which rows, and what is published.
 import { forUpdate } from './database.ts';
 import type { Database, EntityManager } from './database.ts';
+import { firstStoredHeader } from './nats.ts';
 import { OutboxMessage, RelayLock } from './outbox.ts';
 
 /**
@@ -88,4 +89,33 @@ export async function markStored(
           'run',
         );
   return affectedRows > 0;
+}
+
+/**
+ * Makes those rows unpublished again that a stream has lost: all that it stored behind `intact`. Each notes in its headers where it
+ * was stored at first.
+ * @param streamCreated when the stream that has lost them was made.
+ * @returns how many they are.
+ */
+export async function takeBack(
+  { engine }: Database,
+  em: EntityManager,
+  {
+    stream,
+    streamCreated,
+    intact,
+  }: { readonly stream: string; readonly streamCreated: string; readonly intact: number },
+): Promise<number> {
+  // A place that is noted already stays. MariaDB assigns from left to right, so the headers come first.
+  const noted =
+    engine.name === 'postgresql'
+      ? `jsonb_build_object('${firstStoredHeader}', ?::text || stream_seq) || headers`
+      : `json_insert(headers, '$."${firstStoredHeader}"', concat(?, stream_seq))`;
+  const { affectedRows } = await em.execute<{ affectedRows: number }>(
+    `update outbox set headers = ${noted}, published_at = null, stream_seq = null, claimed_by = null, claimed_until = null
+     where stream = ? and stream_seq > ?`,
+    [`${stream} ${streamCreated} `, stream, intact],
+    'run',
+  );
+  return affectedRows;
 }

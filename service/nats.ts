@@ -175,6 +175,12 @@ export function isNotFound(error: unknown): boolean {
   );
 }
 
+/**
+ * The header of a message that is published again because its stream was lost: where it was stored at first, as
+ * `<stream> <when that was made> <sequence>`. Who has read the lost stream up to there has seen it.
+ */
+export const firstStoredHeader = 'first-stored';
+
 /** NATS headers of a plain record. */
 export function toNatsHeaders(record: Readonly<Record<string, string>>): MsgHdrs {
   const headers = natsHeaders();

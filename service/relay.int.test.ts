@@ -12,7 +12,7 @@ import { engineOfDriver } from './database-engines.ts';
 import { openDatabase } from './database.ts';
 import type { Database } from './database.ts';
 import { messagingTables } from './messaging-tables.ts';
-import { connectBroker } from './nats.ts';
+import { connectBroker, firstStoredHeader } from './nats.ts';
 import type { Broker } from './nats.ts';
 import { OutboxMessage, stageEvent } from './outbox.ts';
 import { startRelay } from './relay.ts';
@@ -176,6 +176,33 @@ describe.each(databaseEngines())('on $name', (engine) => {
     await infrastructure.nats.process.start();
     await eventually(async () => (await stored()).length === 21);
     expect(await stored()).toEqual(Array.from({ length: 21 }, (_, index) => `a:${String(index + 1)}`));
+  });
+
+  test('G8: what is published again says where it was stored at first, however often the stream is lost', async () => {
+    const broker = await relay();
+    const firstStored = async (): Promise<string[]> => {
+      const manager = await (await broker.connection).jetstreamManager();
+      const messages = (await stored()).map((_, index) => manager.streams.getMessage('ORDER', { seq: index + 1 }));
+      return (await Promise.all(messages)).map(({ header }) => header.get(firstStoredHeader));
+    };
+    const made = async (): Promise<string> => {
+      const manager = await (await broker.connection).jetstreamManager();
+      return (await manager.streams.info('ORDER')).created;
+    };
+    await commit('a', 1);
+    await allPublished();
+    expect(await firstStored()).toEqual(['']);
+    const streams = [await made()];
+    for (const version of [2, 3]) {
+      await infrastructure.nats.process.stop();
+      await infrastructure.nats.wipe();
+      await commit('a', version);
+      await infrastructure.nats.process.start();
+      await eventually(async () => (await stored()).length === version);
+      await allPublished();
+      streams.push(await made());
+    }
+    expect(await firstStored()).toEqual([`ORDER ${streams[0] ?? ''} 1`, `ORDER ${streams[1] ?? ''} 2`, '']);
   });
 
   test('G7: a stream that lost its end gets the end again, also when its sequences were used again meanwhile', async () => {

@@ -1,5 +1,6 @@
 // Recovery from the loss of JetStream's storage (G7): the outbox keeps what was published, and publishes again what a stream has lost.
 import type { StreamName } from '../schema/events.ts';
+import { takeBack } from './database-outbox.ts';
 import { forUpdate } from './database.ts';
 import type { EntityManager } from './database.ts';
 import { ensureStream, isNotFound } from './nats.ts';
@@ -42,11 +43,7 @@ export async function verifyStream({ database, broker, stream, streamSettings, l
     if (newest !== null && (madeAnew || !(await holds(newest.streamSeq ?? 0, newest.id)))) {
       // Publishing since the loss may have used its sequences again: find the last row that is really there.
       const intact = madeAnew ? 0 : await lastIntact(em, stream, newest.streamSeq ?? 0, holds);
-      const lost = await em.nativeUpdate(
-        OutboxMessage,
-        { stream, streamSeq: { $gt: intact } },
-        { publishedAt: null, streamSeq: null, claimedBy: null, claimedUntil: null },
-      );
+      const lost = await takeBack(database, em, { stream, streamCreated: known.streamCreated ?? created, intact });
       log.warn({ stream, lost, intact }, 'the stream has lost messages: publishing them again');
       known.generation += 1;
     }

@@ -130,6 +130,27 @@ describe('a cursor', () => {
     await expect(subscribe(one, { variables: { after } })).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' });
   });
 
+  test('from the midst of a stream being filled again is CURSOR_EXPIRED as long as old events may be behind it', async () => {
+    const { source, subscribe } = setUp();
+    source.publish(a, 1);
+    source.publish(b, 1);
+    const sink = await subscribe(mine);
+    source.disconnect();
+    source.rebuild();
+    source.reconnect();
+    source.publish(a, 2);
+    await settle();
+    const amid = sink.lastCursor;
+    source.refill();
+    source.publish(b, 2);
+    await settle();
+    expect(sink.versions).toEqual([2, 2]);
+    await expect(subscribe(mine, { variables: { after: amid } })).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' });
+    source.publish(a, 3);
+    const resumed = await subscribe(mine, { variables: { after: sink.lastCursor } });
+    expect(resumed.versions).toEqual([3]);
+  });
+
   test('too far behind is answered with the newest event and a note, and goes on live', async () => {
     const { source, subscribe } = setUp({ maxReplay: 3 });
     source.publish(a, 1);

@@ -30,7 +30,7 @@ export async function begin(subscriber: Subscriber, { field, after }: Target, de
   let events: readonly TopicEvent[] = field.present && last !== undefined ? [last] : [];
   if (after !== undefined) {
     const missed = await missedSince(subscriber, after, until, deps);
-    if (missed === undefined) {
+    if (missed === 'too long') {
       deps.metrics.resumes.inc({ outcome: 'too_long' });
       subscriber.note(replayTooLong);
       const newest = topic.wildcard ? await topic.newest() : last;
@@ -50,16 +50,18 @@ async function missedSince(
   after: NonNullable<Target['after']>,
   until: number,
   { source, metrics, maxReplay, inTurn }: BeginningDeps,
-): Promise<readonly TopicEvent[] | undefined> {
+): Promise<readonly TopicEvent[] | 'too long'> {
   const expired = (): CodedError => {
     metrics.resumes.inc({ outcome: 'expired' });
     return new CodedError('CURSOR_EXPIRED');
   };
   if (!after.countsIn(topic.identity)) throw expired();
   if (after.sequence >= until) return [];
-  const { firstSequence } = await source.describe(topic.stream);
-  if (after.sequence + 1 < firstSequence) throw expired();
-  return inTurn(() => topic.replay(after.sequence, until, maxReplay));
+  const { identity, firstSequence } = await source.describe(topic.stream);
+  if (identity !== topic.identity || after.sequence + 1 < firstSequence) throw expired();
+  const missed = await inTurn(() => topic.replay(after.sequence, until, maxReplay));
+  if (missed === 'expired') throw expired();
+  return missed;
 }
 
 /** Resolves some events ahead, and gives them in order as fast as the client takes them. */

@@ -49,8 +49,12 @@ describe('a message that does not come', () => {
     await settle();
     expect(sink.versions).toEqual([1, 2, 3]);
   });
+});
 
-  test('and a stream made anew, filled again from the start, repeats nothing', async () => {
+describe('a stream that is lost and filled again', () => {
+  const c = 'thing.changed.alice.c';
+
+  test('repeats nothing, neither live nor read after a reconnect', async () => {
     const { source, subscribe } = setUp();
     source.publish(b, 1);
     source.publish(a, 1);
@@ -60,15 +64,69 @@ describe('a message that does not come', () => {
     await settle();
     source.disconnect();
     source.rebuild();
-    source.publish(a, 1);
     source.reconnect();
-    await settle();
-    source.publish(a, 2);
-    source.publish(a, 3);
+    source.refill();
     source.publish(a, 4);
+    source.publish(b, 2);
     await settle();
-    expect(sink.versions).toEqual([2, 3, 4]);
-    expect(wide.versions).toEqual([3, 4]);
+    source.disconnect();
+    source.rebuild();
+    source.refill();
+    source.publish(b, 3);
+    source.reconnect();
+    source.publish(a, 5);
+    await settle();
+    expect(sink.versions).toEqual([2, 3, 4, 5]);
+    expect(wide.versions).toEqual([3, 4, 2, 3, 5]);
+  });
+
+  test('gives what was missed just before the loss', async () => {
+    const { source, subscribe } = setUp();
+    source.publish(a, 1);
+    const wide = await subscribe(mine);
+    source.disconnect();
+    source.publish(b, 1);
+    source.publish(a, 2);
+    source.rebuild();
+    source.reconnect();
+    source.refill();
+    await settle();
+    expect(wide.versions).toEqual([1, 2]);
+  });
+
+  test('is old for who begins while it is filled', async () => {
+    const { source, subscribe } = setUp();
+    source.publish(a, 1);
+    source.publish(b, 1);
+    source.publish(a, 2);
+    source.rebuild();
+    source.publish(c, 1);
+    const wide = await subscribe(mine);
+    source.refill();
+    source.publish(a, 3);
+    await settle();
+    expect(wide.versions).toEqual([3]);
+  });
+
+  test('says nothing until it was looked at, however far it is filled by then', async () => {
+    const { source, subscribe } = setUp();
+    const wide = await subscribe(mine);
+    source.publish(a, 1);
+    await settle();
+    source.disconnect();
+    source.publish(b, 1);
+    source.publish(c, 1);
+    source.rebuild();
+    source.refill();
+    const go = source.hold();
+    source.reconnect();
+    // A place in the new stream that is ahead of the one in the old.
+    source.publish(a, 2);
+    await settle();
+    expect(wide.versions).toEqual([1]);
+    go();
+    await settle();
+    expect(wide.versions).toEqual([1, 1, 1, 2]);
   });
 });
 

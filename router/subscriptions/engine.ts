@@ -86,7 +86,10 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
   const topics = new Map<string, Map<string, Topic>>();
   let closed = false;
 
-  const stopWatchingBroker = source.onReconnect(() => void repairAll());
+  const stopWatchingBroker = source.onReconnect(() => {
+    for (const ofStream of topics.values()) for (const topic of ofStream.values()) topic.suspend();
+    void repairAll();
+  });
 
   function useTopic({ field: { stream }, subject, within }: Target): Topic {
     const ofStream = topics.get(stream) ?? new Map<string, Topic>();

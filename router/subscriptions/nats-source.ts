@@ -3,8 +3,9 @@
 import type { Msg, MsgHdrs, NatsConnection, StreamInfo, Subscription } from 'nats';
 import { CodedError } from '../../service/errors.ts';
 import type { Logger } from '../../service/log.ts';
+import { firstStoredHeader } from '../../service/nats.ts';
 import type { Broker } from '../../service/nats.ts';
-import type { Listener, Source, StreamMessage, StreamState, Watch } from './source.ts';
+import type { Listener, Place, Source, StreamMessage, StreamState, Watch } from './source.ts';
 import { isWildcard } from './subject-template.ts';
 
 const requestTimeoutMs = 5_000;
@@ -298,13 +299,21 @@ function readStored(answer: Msg): StreamMessage | undefined {
 }
 
 /** What the CloudEvents headers say, if they are there; an absent header reads as ''. */
-function readEnvelope(header: (name: string) => string): Pick<StreamMessage, 'version' | 'time' | 'traceparent'> {
+function readEnvelope(
+  header: (name: string) => string,
+): Pick<StreamMessage, 'version' | 'firstStored' | 'traceparent'> {
   const version = Number.parseInt(header('ce-aggregateversion'), 10);
-  const time = Date.parse(header('ce-time'));
   const traceparent = header('traceparent');
   return {
     version: Number.isNaN(version) ? undefined : version,
-    time: Number.isNaN(time) ? undefined : time,
+    firstStored: readPlace(header(firstStoredHeader)),
     traceparent: traceparent === '' ? undefined : traceparent,
   };
+}
+
+/** The identity is made of the same two words as in `askForStream`. */
+function readPlace(text: string): Place | undefined {
+  const end = text.lastIndexOf(' ');
+  const sequence = Number(text.slice(end + 1));
+  return end > 0 && Number.isSafeInteger(sequence) ? { identity: text.slice(0, end), sequence } : undefined;
 }

@@ -11,11 +11,14 @@ export interface Positions {
   seen(message: StreamMessage): boolean;
   /** From where to read the stream when a message before this one is missing; undefined when none is. */
   missingFrom(message: StreamMessage): number | undefined;
-  /** Whether this is a change that was published under another sequence: stored twice, or again in a rebuilt stream. */
-  repeats(message: StreamMessage): boolean;
+  /**
+   * Whether this is a change that was published, or there before, under another sequence: stored twice, or again in a rebuilt stream.
+   * @param identity of the stream as it is now.
+   */
+  repeats(message: StreamMessage, identity: string): boolean;
   publish(message: StreamMessage): void;
-  /** The stream was made anew and counts from 1; what was published stays known by its version. */
-  rebuilt(): void;
+  /** The stream of this identity is lost, and another counts from 1. What was published stays known by its version or first place. */
+  lost(identity: string): void;
 }
 
 /** For a topic of one subject: two numbers, as there may be a hundred thousand of them. */
@@ -44,7 +47,7 @@ export class ExactPosition implements Positions {
     if (message.version !== undefined) this.#version = Math.max(this.#version, message.version);
   }
 
-  rebuilt(): void {
+  lost(): void {
     this.sequence = 0;
   }
 }
@@ -58,8 +61,6 @@ interface SubjectPosition {
 const rememberedSubjects = 10_000;
 /** How far back a repair reads at most when a single message was lost without a disconnect. */
 const repairReach = 2_000;
-/** By how much the clocks of those who write events may differ. */
-const clockToleranceMs = 60_000;
 
 /** For a topic with wildcard. */
 export class SubjectPositions implements Positions {
@@ -69,9 +70,8 @@ export class SubjectPositions implements Positions {
   readonly #remembered: number;
   /** Everything up to here counts as published. */
   #floor = 0;
-  /** When the youngest published event happened, and that moment when the stream was last made anew. */
-  #newest = -Infinity;
-  #newestBeforeRebuild: number | undefined;
+  /** Up to where each lost stream was published, by its identity. */
+  readonly #lost = new Map<string, number>();
 
   constructor(remembered: number = rememberedSubjects) {
     this.#remembered = remembered;
@@ -93,20 +93,21 @@ export class SubjectPositions implements Positions {
     return Math.min(previous, Math.max(this.#floor + 1, this.sequence - repairReach));
   }
 
-  repeats(message: StreamMessage): boolean {
-    const known = this.#subjects.get(message.subject);
-    if (known !== undefined) return message.version !== undefined && message.version <= known.version;
-    if (this.#newestBeforeRebuild === undefined || message.time === undefined) return false;
-    return message.time < this.#newestBeforeRebuild - clockToleranceMs;
+  repeats({ subject, version, firstStored: first }: StreamMessage, identity: string): boolean {
+    const known = this.#subjects.get(subject);
+    if (known !== undefined && version !== undefined && version <= known.version) return true;
+    if (first === undefined) return false;
+    // A stream that this topic never saw was lost before it began. Of the present one only the end was lost.
+    const reached = first.identity === identity ? this.#floor : (this.#lost.get(first.identity) ?? Infinity);
+    return first.sequence <= reached;
   }
 
   publish(message: StreamMessage): void {
-    const { subject, sequence, version = 0, time } = message;
+    const { subject, sequence, version = 0 } = message;
     const known = this.#subjects.get(subject);
     this.#subjects.delete(subject);
     this.#subjects.set(subject, { sequence, version: Math.max(version, known?.version ?? 0) });
     this.sequence = Math.max(this.sequence, sequence);
-    if (time !== undefined) this.#newest = Math.max(this.#newest, time);
     if (this.#subjects.size <= this.#remembered) return;
     const oldest = this.#subjects.entries().next().value;
     if (oldest === undefined) return;
@@ -114,10 +115,10 @@ export class SubjectPositions implements Positions {
     this.#floor = Math.max(this.#floor, oldest[1].sequence);
   }
 
-  rebuilt(): void {
+  lost(identity: string): void {
+    this.#lost.set(identity, this.sequence);
     this.sequence = 0;
     this.#floor = 0;
-    this.#newestBeforeRebuild = this.#newest;
     for (const position of this.#subjects.values()) position.sequence = 0;
   }
 }

@@ -1,5 +1,11 @@
 // The port through which the engine sees a message stream. Plain data only: the engine knows no broker, and its tests need none.
 
+/** A place in one making of a stream. */
+export interface Place {
+  readonly identity: string;
+  readonly sequence: number;
+}
+
 /** One message of a stream. */
 export interface StreamMessage {
   /** The subject under which the stream keeps it. */
@@ -11,8 +17,8 @@ export interface StreamMessage {
   readonly data: Uint8Array;
   /** Version of the aggregate it is about, counting up by subject, where the envelope says. Tells repeats after a rebuilt stream. */
   readonly version: number | undefined;
-  /** When it happened, in milliseconds since the epoch, where the envelope says. */
-  readonly time: number | undefined;
+  /** Where it was stored at first, in a stream that was lost since, for one that was published again to make up for the loss. */
+  readonly firstStored: Place | undefined;
   /** W3C trace context of the change, where the envelope says. */
   readonly traceparent: string | undefined;
 }

@@ -1,10 +1,16 @@
 // For tests: a stream in memory behind the engine's port, which can lose messages, go away and be made anew.
 import { CodedError } from '../../service/errors.ts';
-import type { Listener, Source, StreamMessage } from './source.ts';
+import type { Listener, Place, Source, StreamMessage } from './source.ts';
 
 export interface TestSource extends Source {
   /** Stores a message and, unless `lost`, hands it to who watches. */
-  publish(subject: string, version: number, options?: { readonly lost?: boolean }): void;
+  publish(
+    subject: string,
+    version: number,
+    options?: { readonly lost?: boolean; readonly firstStored?: Place | undefined },
+  ): void;
+  /** Publishes again, in order, what stood in the stream when it was last made anew. */
+  refill(): void;
   /** Nothing is delivered and every read fails until `reconnect`. */
   disconnect(): void;
   reconnect(): void;
@@ -20,6 +26,7 @@ export interface TestSource extends Source {
 
 export function createTestSource(): TestSource {
   let messages: StreamMessage[] = [];
+  let destroyed: StreamMessage[] = [];
   let made = 1;
   let sequence = 0;
   let connected = true;
@@ -58,7 +65,7 @@ export function createTestSource(): TestSource {
       return () => reconnected.delete(listener);
     },
 
-    publish(subject, version, { lost = false } = {}) {
+    publish(subject, version, { lost = false, firstStored } = {}) {
       sequence += 1;
       const message: StreamMessage = {
         subject,
@@ -66,7 +73,7 @@ export function createTestSource(): TestSource {
         previous: messages.findLast((one) => one.subject === subject)?.sequence ?? 0,
         data: Buffer.from(JSON.stringify({ version, note: null, thing: { id: subject } })),
         version,
-        time: 1_000_000 + version,
+        firstStored,
         traceparent: undefined,
       };
       messages.push(message);
@@ -81,9 +88,16 @@ export function createTestSource(): TestSource {
       for (const listener of reconnected) listener();
     },
     rebuild() {
+      destroyed = messages.map((message) => ({
+        ...message,
+        firstStored: message.firstStored ?? { identity: `making ${String(made)}`, sequence: message.sequence },
+      }));
       messages = [];
       sequence = 0;
       made += 1;
+    },
+    refill() {
+      for (const { subject, version = 0, firstStored } of destroyed) this.publish(subject, version, { firstStored });
     },
     purge(until) {
       messages = messages.filter((message) => message.sequence > until);

@@ -22,6 +22,8 @@ export interface TopicEvent {
   readonly traceparent: string | undefined;
 }
 
+export type Replay = readonly TopicEvent[] | 'too long' | 'expired';
+
 export interface TopicDeps {
   readonly source: Source;
   readonly log: Logger;
@@ -57,7 +59,7 @@ export class Topic implements Listener {
   readonly #positions: Positions;
   #published = 0;
   #firstEvent: (() => void)[] | undefined;
-  #replays: Map<string, Promise<readonly TopicEvent[] | undefined>> | undefined;
+  #replays: Map<string, Promise<Replay>> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #repairs = 0;
 
@@ -123,14 +125,14 @@ export class Topic implements Listener {
   }
 
   /**
-   * The stored events behind `after`, up to and with `until`, oldest first; undefined when they are more than `limit`.
-   * Subscribers that resume together share one reading.
+   * The stored events behind `after`, up to and with `until`, oldest first; `'too long'` when they are more than `limit`, `'expired'`
+   * when some of them may have been given before the stream was lost. Subscribers that resume together share one reading.
    */
-  replay(after: number, until: number, limit: number): Promise<readonly TopicEvent[] | undefined> {
+  replay(after: number, until: number, limit: number): Promise<Replay> {
     const key = `${String(after)} ${String(until)}`;
     const running = this.#replays?.get(key);
     if (running !== undefined) return running;
-    const replays = (this.#replays ??= new Map<string, Promise<readonly TopicEvent[] | undefined>>());
+    const replays = (this.#replays ??= new Map<string, Promise<Replay>>());
     const reading = this.#readStored(after, until, limit).finally(() => {
       replays.delete(key);
       if (replays.size === 0) this.#replays = undefined;
@@ -145,31 +147,44 @@ export class Topic implements Listener {
     return message === undefined ? undefined : this.#eventOf(message, message.sequence, 0);
   }
 
+  /** The broker is back, perhaps without its storage: what it sends says nothing until the stream was looked at. `repair` goes on. */
+  suspend(): void {
+    if (this.#closed || this.#identity === '') return;
+    this.#held ??= [];
+    clearTimeout(this.#retry);
+    this.#repairs += 1;
+  }
+
   /** The broker was away: what was missed is read from the stream. Call it once the stream's state is known. */
   repair(identity: string): void {
     if (this.#closed || this.#identity === '') return;
     if (identity !== this.#identity) {
       this.#deps.log.warn({ stream: this.stream, subject: this.subject }, 'the stream was made anew');
+      this.#positions.lost(this.#identity);
       this.#identity = identity;
-      this.#positions.rebuilt();
     }
     this.#readFrom(this.#positions.sequence + 1);
   }
 
-  async #readStored(after: number, until: number, limit: number): Promise<readonly TopicEvent[] | undefined> {
+  async #readStored(after: number, until: number, limit: number): Promise<Replay> {
     const events: TopicEvent[] = [];
     const versions = new Map<string, number>();
     for (let from = after + 1; from <= until;) {
       const message = await this.#deps.source.next(this.stream, this.subject, from);
       if (message === undefined || message.sequence > until) break;
       from = message.sequence + 1;
-      const { subject, version } = message;
+      const { subject, version, firstStored } = message;
+      if (this.wildcard && firstStored !== undefined) {
+        // Of a stream that lost only its end, the cursor's place still says what was given.
+        if (firstStored.identity !== this.#identity) return 'expired';
+        if (firstStored.sequence <= after) continue;
+      }
       if (version !== undefined) {
         // The same change, stored twice by an outbox that could not know better.
         if (version <= (versions.get(subject) ?? 0)) continue;
         versions.set(subject, version);
       }
-      if (events.length === limit) return undefined;
+      if (events.length === limit) return 'too long';
       events.push(this.#eventOf(message, message.sequence, 0));
     }
     return events;
@@ -217,7 +232,7 @@ export class Topic implements Listener {
   }
 
   #publish(message: StreamMessage): void {
-    const repeats = this.#positions.repeats(message);
+    const repeats = this.#positions.repeats(message, this.#identity);
     this.#positions.publish(message);
     if (repeats) return;
     this.#published += 1;

@@ -70,7 +70,7 @@ function evidence(status: 'DELIVERED' | 'CANCELLED'): Evidence {
     cancelAnswer: undefined,
   };
   const events = timeline.map(({ status: seen, version }) => ({
-    ...{ orderId: 'o', version, status: seen, epoch: 0, at: at(version), connection: 1 },
+    ...{ orderId: 'o', version, status: seen, epoch: 1, at: at(version), connection: 1 },
   }));
   const watchers = [{ name: 'watcher', watches: () => true, events, gaps: [] }];
   return { snapshot, customers: [customer], told: new Map(), watchers };
@@ -191,4 +191,23 @@ test('what happened in a gap that a watcher was told of is not held against anyb
     })),
   }));
   expect(broken).toEqual([]);
+});
+
+test('a gap does not excuse what is missing before or after it', () => {
+  const whole = { from: 0, to: Date.parse(at(4)) };
+  const seeing = (epochs: Readonly<Record<number, number>>) =>
+    rulesBroken('DELIVERED', (honest) => ({
+      ...honest,
+      watchers: honest.watchers.map((one) => ({
+        ...one,
+        events: one.events.flatMap((event) => {
+          const epoch = epochs[event.version];
+          return epoch === undefined ? [] : [{ ...event, epoch }];
+        }),
+        gaps: [{ from: 0, to: 0 }, whole],
+      })),
+    }));
+  expect(seeing({ 1: 1, 4: 2 })).toEqual([]);
+  expect(seeing({ 1: 1, 3: 1, 4: 2 })).toEqual(['watchers see no gap']);
+  expect(seeing({ 1: 1, 2: 2, 4: 2 })).toEqual(['watchers see no gap']);
 });
