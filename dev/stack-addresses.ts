@@ -54,6 +54,8 @@ export function processEnvironment(
     ...Object.fromEntries(subgraphNames.map((one) => [databaseVariable(one), undefined])),
     // A quarter less to do for every start.
     NODE_COMPILE_CACHE: join(cacheFolder, 'compiled'),
+    // Whoever ends this stack does not want to wait.
+    DRAIN_MS: inherited['DRAIN_MS'] || '300',
     NATS_URL: known.natsUrl,
     AUTH_JWKS: issuer.jwksFile,
     AUTH_ISSUER: issuer.issuer,

@@ -122,6 +122,7 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
     host: '127.0.0.1',
     port: 0,
     bodyLimitBytes: 1_048_576,
+    drainMs: 0,
     checks: { database: { required: true, check: () => database.check() } },
     log,
     metrics,

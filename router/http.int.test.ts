@@ -344,4 +344,23 @@ describe('with other settings', () => {
     agent.destroy();
     await other.close();
   });
+
+  test('a connection that was idle when the drain began may still be used; the answer ends it, and with it the drain', async () => {
+    // Far longer than a test may take: the close ends for another reason.
+    const other = await startTestRouter({ DRAIN_MS: '600000' });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = async (): Promise<unknown> => {
+      const asked = request(other.url, { method: 'POST', agent, headers: { 'content-type': 'application/json' } });
+      asked.end(JSON.stringify({ query: '{ users { id } }' }));
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      response.resume();
+      await once(response, 'end');
+      return [response.statusCode, response.headers.connection, asked.reusedSocket];
+    };
+    expect(await ask()).toEqual([200, 'keep-alive', false]);
+    const closed = other.router.close();
+    expect(await ask()).toEqual([200, 'close', true]);
+    await closed;
+    await other.close();
+  });
 });

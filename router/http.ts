@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { connectionsGone } from '../service/drain.ts';
 import { errorTable } from '../service/errors.ts';
 import type { ErrorCode } from '../service/errors.ts';
 import type { VerifyIdentity } from '../service/identity.ts';
@@ -33,6 +34,8 @@ export interface HttpServerOptions {
   readonly bodyLimitBytes: number;
   /** Milliseconds after which a query is answered with what is there. */
   readonly requestTimeoutMs: number;
+  /** Milliseconds for which kept connections may end by themselves when the server goes. */
+  readonly drainMs: number;
   readonly log: Logger;
 }
 
@@ -43,7 +46,7 @@ export interface HttpServer {
   listen(host: string, port: number): Promise<string>;
   /** Says on `/health/ready` that this process is going, while everything is still served. */
   announceDrain(): void;
-  /** Refuses new connections, answers what was asked, closes each connection behind its last answer. */
+  /** Closes each connection behind its next answer, then, when `drainMs` are over, those that are idle; answers what was asked. */
   close(): Promise<void>;
 }
 
@@ -181,10 +184,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         if (!response.headersSent) response.setHeader('connection', 'close');
       }
     },
-    close() {
+    async close() {
       this.announceDrain();
-      if (!server.listening) return Promise.resolve();
-      return new Promise((resolve, reject) => {
+      if (!server.listening) return;
+      await connectionsGone(server, options.drainMs);
+      await new Promise<void>((resolve, reject) => {
         // Closes idle connections at once; the others end with `connection: close`.
         server.close((error) => {
           if (error === undefined) resolve();

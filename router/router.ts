@@ -113,12 +113,13 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     corsOrigins: new Set(config.CORS_ORIGINS),
     bodyLimitBytes: config.REQUEST_BODY_LIMIT_BYTES,
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
+    drainMs: config.DRAIN_MS,
     log,
   });
   live?.attach(http.server, endpoint);
   opened.defer(async () => {
     http.announceDrain();
-    // Together: the server counts sockets as connections, and takes no new ones while these are closed.
+    // Together: the server counts sockets as connections, so it waits for these too.
     await Promise.all([live?.close(), http.close()]);
   });
   const origin = await http.listen(config.HOST, config.ROUTER_PORT);

@@ -1,5 +1,6 @@
 // One subgraph's address: an undici pool, and a single attempt at asking over it. Retries and the like are not known here.
 import { Pool, errors as undiciErrors } from 'undici';
+import { keptIdleMs } from '../service/drain.ts';
 import type { SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
 import type { FetchContext } from './subgraph-client.ts';
 import { FailedAttempt, parseRetryAfter } from './traffic/failed-attempt.ts';
@@ -37,7 +38,9 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
   const path = pathname + search;
   const pool = new Pool(origin, {
     connections,
-    keepAliveTimeout: 30_000,
+    // Whatever the subgraph offers: one that goes waits for the connections that are kept.
+    keepAliveTimeout: keptIdleMs,
+    keepAliveMaxTimeout: keptIdleMs,
     connect: { timeout: connectMs },
     autoSelectFamilyAttemptTimeout: connectAttemptMs,
   });

@@ -52,7 +52,10 @@ export async function startTestRouter(env: Readonly<Record<string, string>> = {}
   const keys = await createKeys();
   const log = createLog('router', 'silent');
   const router = await startRouter({
-    config: readConfig({ ROUTER_PORT: '0', AUTH_JWKS: keys.jwks, EXAMPLES_FILE: '/nowhere', ...env }, []),
+    config: readConfig(
+      { ROUTER_PORT: '0', DRAIN_MS: '0', AUTH_JWKS: keys.jwks, EXAMPLES_FILE: '/nowhere', ...env },
+      [],
+    ),
     sdl: supergraphSdl,
     identity: createIdentity({ jwks: keys.jwks, ...issuer }),
     connect: () => {

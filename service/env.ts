@@ -56,6 +56,11 @@ export const commonEnv = {
   SHUTDOWN_TIMEOUT_MS: integer(0, 600_000)
     .default(10_000)
     .describe('milliseconds that a shutdown may take before the process exits anyway'),
+  DRAIN_MS: integer(0, 600_000)
+    .default(5_000)
+    .describe(
+      'milliseconds at shutdown for which clients may still use connections that they keep; less than SHUTDOWN_TIMEOUT_MS',
+    ),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional().describe('where traces go by OTLP over HTTP; absent: nowhere'),
 };
 

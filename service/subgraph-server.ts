@@ -6,10 +6,10 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { GraphQLResolverMap } from '@apollo/subgraph';
 import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
 import fastify from 'fastify';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'graphql';
 import type { GraphQLFormattedError } from 'graphql';
 import { enforceAuthDirectives } from './auth-directives.ts';
+import { connectionsGone } from './drain.ts';
 import { CodedError, codeOf, errorTable, isErrorCode } from './errors.ts';
 import type { VerifyIdentity, Viewer } from './identity.ts';
 import type { Logger } from './log.ts';
@@ -30,6 +30,8 @@ export interface SubgraphServerOptions<Context extends SubgraphContext> {
   readonly host: string;
   readonly port: number;
   readonly bodyLimitBytes: number;
+  /** Milliseconds for which kept connections may end by themselves when the server goes. */
+  readonly drainMs: number;
   /** What must hold for the process to be ready, and what is only told. Each check resolves or rejects. */
   readonly checks: Readonly<Record<string, { readonly required: boolean; readonly check: () => Promise<void> }>>;
   readonly log: Logger;
@@ -37,8 +39,6 @@ export interface SubgraphServerOptions<Context extends SubgraphContext> {
 }
 
 const healthCheckTimeoutMs = 2_000;
-/** For so long kept connections in use are ended behind an answer; closing them unasked could cross a request on its way here. */
-const drainMs = 300;
 
 /**
  * Starts listening.
@@ -127,7 +127,7 @@ export async function startSubgraphServer<Context extends SubgraphContext>(
     url: `${address}/graphql`,
     async close() {
       draining = true;
-      await delay(drainMs);
+      await connectionsGone(app.server, options.drainMs);
       await apollo.stop();
       await app.close();
     },

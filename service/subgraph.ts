@@ -111,6 +111,7 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
       host: config.HOST,
       port: definition.port(config),
       bodyLimitBytes: config.REQUEST_BODY_LIMIT_BYTES,
+      drainMs: config.DRAIN_MS,
       checks: {
         database: { required: true, check: () => database.check() },
         // Told but not required: without the broker orders are still taken, and their events wait in the outbox.
