@@ -65,6 +65,7 @@ function evidence(status: 'DELIVERED' | 'CANCELLED'): Evidence {
     gaveUp: false,
     refusal: undefined,
     attempts: 1,
+    askedAt: Date.parse(at(1)),
     answeredAfterMs: 5,
     cancelAskedAt: undefined,
     cancelAnswer: undefined,

@@ -17,7 +17,8 @@ export interface CustomerRecord {
   refusal: string | undefined;
   /** Requests that it took. */
   attempts: number;
-  /** Of the request that was answered. */
+  /** When the customer asked for the first time, and how long it took until an order was named, further requests included. */
+  readonly askedAt: number;
   answeredAfterMs: number | undefined;
   cancelAskedAt: number | undefined;
   /** The last thing that the customer was told of the cancel. */
@@ -74,10 +75,10 @@ export function startCustomers(options: CustomerOptions): Customers {
     const changesMind = choices.chance(options.cancelShare);
     const after = choices.pick([0, 0.01, 0.1, 0.3, 1]) * choices.next() * options.cancelWithinMs;
 
+    const askedAt = performance.now();
     const place = async (): Promise<void> => {
       for (;;) {
         record.attempts += 1;
-        const askedAt = performance.now();
         const answer = await ask<{ placeOrder: { order: { id: string } } }>(graphqlUrl, bearer, placeOrder, { input });
         if (answer.kind === 'data') {
           record.answeredAfterMs ??= performance.now() - askedAt;
@@ -125,6 +126,7 @@ export function startCustomers(options: CustomerOptions): Customers {
       gaveUp: false,
       refusal: undefined,
       attempts: 0,
+      askedAt: Date.now(),
       answeredAfterMs: undefined,
       cancelAskedAt: undefined,
       cancelAnswer: undefined,

@@ -8,7 +8,7 @@ import { injectFaults } from './inject.ts';
 import { createRandom } from './random.ts';
 import { startRiders } from './riders.ts';
 import { describeFault, planFaults } from './schedule.ts';
-import type { FaultKind, ScheduleOptions } from './schedule.ts';
+import type { Fault, FaultKind, ScheduleOptions } from './schedule.ts';
 import { countUnsettled, takeSnapshot } from './snapshot.ts';
 import { tellStory } from './story.ts';
 import { startWatcher } from './watchers.ts';
@@ -18,7 +18,8 @@ import type { World } from './world.ts';
 export interface FaultRunOptions {
   readonly folder: string;
   readonly seed: number;
-  readonly schedule: Omit<ScheduleOptions, 'durationMs'>;
+  /** What is planned from the seed, or the faults themselves. */
+  readonly schedule: Omit<ScheduleOptions, 'durationMs'> | readonly Fault[];
   readonly durationMs: number;
   readonly ordersPerSecond: number;
   /** How long everything may take to end once the last fault is over. */
@@ -32,7 +33,7 @@ export interface FaultRunOptions {
 export interface FaultReport {
   readonly seed: number;
   readonly orders: number;
-  /** Orders whose customer asked to cancel, and those that ended cancelled. */
+  /** Orders whose customer asked to cancel; how many were is in `ended`. */
   readonly cancelAsked: number;
   readonly ended: Readonly<Record<string, number>>;
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
@@ -46,6 +47,10 @@ export interface FaultReport {
   /** Where a watcher was told to start anew: what happened then was not its to see. */
   readonly watcherGaps: readonly { readonly name: string; readonly from: number; readonly to: number }[];
   readonly violations: readonly Violation[];
+  /** When the first customer came and the faults began to be counted from, in milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** What was judged. */
+  readonly evidence: Evidence;
   /** For a person: the stories of the first orders that are at fault. */
   readonly stories: readonly string[];
 }
@@ -56,11 +61,14 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultReport> 
   const say = options.onProgress ?? (() => undefined);
   const { seed, durationMs } = options;
   const random = createRandom(seed);
-  const faults = planFaults(random.fork(), {
-    ...options.schedule,
-    durationMs,
-    ...(options.payment === 'mariadb' ? { also: ['mariadb'] } : {}),
-  });
+  const planning = random.fork();
+  const faults = isList(options.schedule)
+    ? options.schedule
+    : planFaults(planning, {
+        ...options.schedule,
+        durationMs,
+        ...(options.payment === 'mariadb' ? { also: ['mariadb'] } : {}),
+      });
   say(
     `seed ${String(seed)}: ${String(faults.length)} faults in ${String(Math.round(durationMs / 1000))} s; starting the stack`,
   );
@@ -147,6 +155,8 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultReport> 
       watched: watchers.reduce((sum, { events }) => sum + events.length, 0),
       watcherGaps: watchers.flatMap(({ name, gaps }) => gaps.slice(1).map((gap) => ({ name, ...gap }))),
       violations,
+      startedAt: performance.timeOrigin + startedAt,
+      evidence,
       stories: await Promise.all(atFault.slice(0, storiesAtMost).map((id) => tellStory(world, evidence, id))),
     };
   } finally {
@@ -193,6 +203,9 @@ const longest = (orders: Evidence['snapshot']['orders']): number =>
     0,
     ...orders.map(({ timeline }) => Date.parse(timeline.at(-1)?.at ?? '') - Date.parse(timeline[0]?.at ?? '')),
   );
+
+/** `Array.isArray` does not narrow what is readonly. */
+const isList = (schedule: FaultRunOptions['schedule']): schedule is readonly Fault[] => Array.isArray(schedule);
 
 const countBy = (names: readonly string[]): Record<string, number> => {
   const counts: Record<string, number> = {};
