@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { commonEnv, ConfigurationError, integer, readEnv } from '../service/env.ts';
+import { limitNames } from './limits.ts';
+import type { Limits } from './limits.ts';
 
 const list = z
   .string()
@@ -73,6 +75,19 @@ export const routerEnv = {
     .describe('fields of an operation, fragments counted where they are spread'),
   LIMIT_ALIASES: integer(0, 100_000).default(200).describe('aliases of an operation'),
   LIMIT_ROOT_FIELDS: integer(1, 10_000).default(50).describe('root fields of an operation'),
+  LIMIT_DIRECTIVES: integer(0, 100_000).default(200).describe('directives of an operation'),
+  LIMIT_TYPE_COST: integer(1, 1_000_000_000_000)
+    .default(1_000_000)
+    .describe('objects that an operation may return, by the weights of `@cost` and the sizes of `@listSize`'),
+  LIMIT_FIELD_COST: integer(1, 1_000_000_000_000)
+    .default(1_000_000)
+    .describe('fields that an operation may have resolved, by the same'),
+  LIMIT_LIST_SIZE: integer(1, 100_000).default(10).describe('values that a list without `@listSize` counts for'),
+  LIMIT_MEASURE_ONLY: list
+    .pipe(z.array(z.enum([...limitNames, '*'], `must be among ${limitNames.join(', ')}; * for all`)))
+    .describe(
+      `limits that are only counted in the metric, refusing nothing, comma-separated: ${limitNames.join(', ')}; * for all`,
+    ),
   LIVE_CONNECTIONS: integer(1, 1_000_000).default(50_000).describe('open sockets and streams, at most'),
   LIVE_CONNECTIONS_PER_VIEWER: integer(1, 1_000_000).default(100).describe('open sockets and streams of one viewer'),
   LIVE_SUBSCRIPTIONS_PER_CONNECTION: integer(1, 1_000_000).default(100).describe('operations open on one socket'),
@@ -163,6 +178,22 @@ function readOverrides(env: NodeJS.ProcessEnv): Record<string, Partial<SubgraphS
   }
   if (problems.length > 0) throw new ConfigurationError(`The configuration has problems:\n${problems.join('\n')}`);
   return overrides;
+}
+
+/** The limits of operations, as configured. */
+export function limitsOf(config: RouterConfig): Limits {
+  const { LIMIT_MEASURE_ONLY: measured } = config;
+  return {
+    tokens: config.LIMIT_TOKENS,
+    depth: config.LIMIT_DEPTH,
+    height: config.LIMIT_HEIGHT,
+    aliases: config.LIMIT_ALIASES,
+    root_fields: config.LIMIT_ROOT_FIELDS,
+    directives: config.LIMIT_DIRECTIVES,
+    type_cost: config.LIMIT_TYPE_COST,
+    field_cost: config.LIMIT_FIELD_COST,
+    measureOnly: new Set(measured.includes('*') ? limitNames : measured.filter((name) => name !== '*')),
+  };
 }
 
 function readFlags(args: readonly string[]): {

@@ -4,28 +4,45 @@ import type { DocumentNode, FragmentDefinitionNode, SelectionSetNode } from 'gra
 import { CodedError } from '../service/errors.ts';
 import type { ErrorCode } from '../service/errors.ts';
 
-/** The most that one operation may have, fragments counted wherever they are spread. */
-export interface Limits {
-  /** Lexical tokens of the document; the parser stops there. */
-  readonly maxTokens: number;
-  /** Fields inside fields. */
-  readonly maxDepth: number;
-  /** Fields in all. */
-  readonly maxHeight: number;
-  readonly maxAliases: number;
-  /** Fields of the root type. */
-  readonly maxRootFields: number;
+/** Each limit: the code of an operation that is over it, and what is counted. Fragments count wherever they are spread. */
+export const limitTable = {
+  tokens: { code: 'MAX_TOKENS_LIMIT', counts: 'number of tokens' },
+  depth: { code: 'MAX_DEPTH_LIMIT', counts: 'depth' },
+  height: { code: 'MAX_HEIGHT_LIMIT', counts: 'number of fields' },
+  aliases: { code: 'MAX_ALIASES_LIMIT', counts: 'number of aliases' },
+  root_fields: { code: 'MAX_ROOT_FIELDS_LIMIT', counts: 'number of root fields' },
+  directives: { code: 'MAX_DIRECTIVES_LIMIT', counts: 'number of directives' },
+  type_cost: { code: 'COST_ESTIMATED_TOO_EXPENSIVE', counts: 'estimated type cost' },
+  field_cost: { code: 'COST_ESTIMATED_TOO_EXPENSIVE', counts: 'estimated field cost' },
+} as const satisfies Record<string, { readonly code: ErrorCode; readonly counts: string }>;
+
+export type LimitName = keyof typeof limitTable;
+export const limitNames = Object.keys(limitTable) as readonly LimitName[];
+
+/** The most that one operation may have, by limit. */
+export interface Limits extends Readonly<Record<LimitName, number>> {
+  /** Limits that refuse nothing: an operation over one is only told to `onExceeded`. */
+  readonly measureOnly: ReadonlySet<LimitName>;
 }
 
-/** The measures of an operation, or the largest of a document's operations. */
-export interface Measures {
-  readonly depth: number;
-  readonly height: number;
-  readonly aliases: number;
-  readonly rootFields: number;
+/** Limits that nothing is over. */
+export const unlimited: Limits = {
+  ...(Object.fromEntries(limitNames.map((name) => [name, Infinity])) as Record<LimitName, number>),
+  measureOnly: new Set(),
+};
+
+/** What is told of an operation that is over a limit, whether it was refused or not. */
+export interface Exceeded {
+  readonly limit: LimitName;
+  readonly measured: number;
+  readonly allowed: number;
+  readonly refused: boolean;
 }
 
-const nothing: Measures = { depth: 0, height: 0, aliases: 0, rootFields: 0 };
+/** What is counted in a document's operations: the largest of each. */
+export type Measures = Readonly<Record<'depth' | 'height' | 'aliases' | 'root_fields' | 'directives', number>>;
+
+const nothing: Measures = { depth: 0, height: 0, aliases: 0, root_fields: 0, directives: 0 };
 
 /** Measures every operation of a document and gives the largest of each. Linear in the document, whatever fragments do. */
 export function measureDocument(document: DocumentNode): Measures {
@@ -47,14 +64,16 @@ export function measureDocument(document: DocumentNode): Measures {
   };
 
   const ofSelections = ({ selections }: SelectionSetNode): Measures => {
-    let { depth, height, aliases, rootFields } = nothing;
+    let { depth, height, aliases, root_fields, directives } = nothing;
     for (const selection of selections) {
+      directives += selection.directives?.length ?? 0;
       if (selection.kind === Kind.FIELD) {
         const inner = selection.selectionSet === undefined ? nothing : ofSelections(selection.selectionSet);
         depth = Math.max(depth, inner.depth + 1);
         height += inner.height + 1;
         aliases += inner.aliases + (selection.alias === undefined ? 0 : 1);
-        rootFields += 1;
+        root_fields += 1;
+        directives += inner.directives;
       } else {
         const inner =
           selection.kind === Kind.INLINE_FRAGMENT
@@ -63,35 +82,41 @@ export function measureDocument(document: DocumentNode): Measures {
         depth = Math.max(depth, inner.depth);
         height += inner.height;
         aliases += inner.aliases;
-        rootFields += inner.rootFields;
+        root_fields += inner.root_fields;
+        directives += inner.directives;
       }
     }
-    return { depth, height, aliases, rootFields };
+    return { depth, height, aliases, root_fields, directives };
   };
 
   return document.definitions.reduce<Measures>((largest, definition) => {
     if (definition.kind !== Kind.OPERATION_DEFINITION) return largest;
-    const { depth, height, aliases, rootFields } = ofSelections(definition.selectionSet);
+    const measures = ofSelections(definition.selectionSet);
+    const own = [definition, ...(definition.variableDefinitions ?? [])].flatMap((node) => node.directives ?? []).length;
     return {
-      depth: Math.max(largest.depth, depth),
-      height: Math.max(largest.height, height),
-      aliases: Math.max(largest.aliases, aliases),
-      rootFields: Math.max(largest.rootFields, rootFields),
+      depth: Math.max(largest.depth, measures.depth),
+      height: Math.max(largest.height, measures.height),
+      aliases: Math.max(largest.aliases, measures.aliases),
+      root_fields: Math.max(largest.root_fields, measures.root_fields),
+      directives: Math.max(largest.directives, measures.directives + own),
     };
   }, nothing);
 }
 
-/** One error for each limit that the measures are over; empty when all is well. */
-export function overLimits(measures: Measures, limits: Limits): CodedError[] {
-  const checks: readonly (readonly [ErrorCode, string, number, number])[] = [
-    ['MAX_DEPTH_LIMIT', 'depth', measures.depth, limits.maxDepth],
-    ['MAX_HEIGHT_LIMIT', 'height', measures.height, limits.maxHeight],
-    ['MAX_ALIASES_LIMIT', 'number of aliases', measures.aliases, limits.maxAliases],
-    ['MAX_ROOT_FIELDS_LIMIT', 'number of root fields', measures.rootFields, limits.maxRootFields],
-  ];
-  return checks.flatMap(([code, what, measured, limit]) =>
-    measured <= limit
-      ? []
-      : [new CodedError(code, `The operation's ${what} is ${String(measured)}; ${String(limit)} is allowed.`)],
-  );
+/** The limits that some measures are over, in the order of the table; empty when all is well. */
+export function exceededLimits(measures: Readonly<Partial<Record<LimitName, number>>>, limits: Limits): Exceeded[] {
+  return limitNames.flatMap((limit) => {
+    const measured = measures[limit] ?? 0;
+    const allowed = limits[limit];
+    return measured <= allowed ? [] : [{ limit, measured, allowed, refused: !limits.measureOnly.has(limit) }];
+  });
+}
+
+/** The error of an operation that is refused for being over a limit. */
+export function limitError({ limit, measured, allowed }: Exceeded): CodedError {
+  const { code, counts } = limitTable[limit];
+  return new CodedError(code, `The operation's ${counts} is ${measured}; ${allowed} is allowed.`, {
+    measured,
+    allowed,
+  });
 }

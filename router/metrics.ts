@@ -1,4 +1,5 @@
 // The router's figures for Prometheus. Operation names come from clients, so only the first so many get a label of their own.
+import type { Exceeded } from './limits.ts';
 import { isErrorCode } from '../service/errors.ts';
 import { Counter, createMetrics, Gauge, Histogram } from '../service/telemetry.ts';
 import type { Registry } from '../service/telemetry.ts';
@@ -13,6 +14,8 @@ export interface RouterMetrics extends SubgraphMetrics {
   ): void;
   /** Where to read how busy the subgraphs are, whenever the figures are asked for. */
   readLoads(loads: SubgraphClient['loads']): void;
+  /** Counts one operation that is over a limit. */
+  limit(exceeded: Exceeded): void;
 }
 
 const maxOperationNames = 200;
@@ -59,6 +62,12 @@ export function createRouterMetrics(): RouterMetrics {
     labelNames: ['subgraph'],
     registers,
   });
+  const exceeded = new Counter({
+    name: 'router_limits_exceeded_total',
+    help: 'Operations over a limit, and whether they were refused for it or only measured.',
+    labelNames: ['limit', 'refused'],
+    registers,
+  });
   const names = new Set<string>();
   const boundedName = (name: string | undefined): string => {
     if (name === undefined) return '';
@@ -94,5 +103,8 @@ export function createRouterMetrics(): RouterMetrics {
       });
     },
     circuit: (subgraph, open) => circuits.set({ subgraph }, open ? 1 : 0),
+    limit({ limit, refused }) {
+      exceeded.inc({ limit, refused: String(refused) });
+    },
   };
 }

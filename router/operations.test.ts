@@ -1,14 +1,17 @@
 // From text to an executable operation: the code of each way to fail, and what is remembered.
 import { describe, expect, test } from '@jest/globals';
 import { composeSupergraph } from '../schema/compose.ts';
+import { unlimited } from './limits.ts';
+import type { Exceeded } from './limits.ts';
 import { createLruCache } from './lru.ts';
 import { createOperations } from './operations.ts';
+import type { PrepareOperation } from './operations.ts';
 import { loadSupergraph } from './supergraph.ts';
 
 const sdl = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])
   type Query { a(x: Int): A b: Int } type A { a: A b: Int } type Subscription { s: Int }`;
 const supergraph = loadSupergraph(composeSupergraph([{ name: 'one', url: 'http://one', sdl }]).supergraphSdl);
-const limits = { maxTokens: 60, maxDepth: 4, maxHeight: 50, maxAliases: 5, maxRootFields: 5 };
+const limits = { ...unlimited, tokens: 60, depth: 4 };
 const prepare = createOperations({ limits, introspection: false, cacheEntries: 10 });
 
 const codes = (text: string, operationName?: string): unknown[] => {
@@ -21,7 +24,8 @@ describe('preparing an operation', () => {
     ['GRAPHQL_PARSE_FAILED', '{ a'],
     ['GRAPHQL_PARSE_FAILED', ''],
     ['GRAPHQL_VALIDATION_FAILED', '{ nothing }'],
-    ['GRAPHQL_VALIDATION_FAILED', '{ __schema { description } }'],
+    ['INTROSPECTION_DISABLED', '{ __schema { description } }'],
+    ['INTROSPECTION_DISABLED', '{ b ... { __type(name: "A") { name } } }'],
     ['GRAPHQL_VALIDATION_FAILED', 'subscription ($no: Boolean!) { s @skip(if: $no) }'],
     ['OPERATION_RESOLUTION_FAILURE', 'query A { b } query B { b }'],
     ['MAX_TOKENS_LIMIT', `{ ${'b '.repeat(80)} }`],
@@ -29,6 +33,37 @@ describe('preparing an operation', () => {
   ])('%s: %s', (code, text) => {
     expect(codes(text)).toEqual([code]);
     expect(codes(text)).toEqual([code]);
+  });
+
+  test('refuses neither what is within the limits nor the type names of an answer', () => {
+    expect(codes('{ a { a { a { __typename } } } }')).toEqual([]);
+    expect(codes(`{ ${'b '.repeat(58)} }`)).toEqual([]);
+  });
+
+  test('suggests no names of a schema that cannot be read', () => {
+    const message = (prepare: PrepareOperation): string | undefined => {
+      const prepared = prepare(supergraph, '{ aa }', undefined);
+      return prepared.ok ? undefined : prepared.errors[0]?.message;
+    };
+    expect(message(prepare)).toBe('Cannot query field "aa" on type "Query".');
+    expect(message(createOperations({ limits, introspection: true, cacheEntries: 10 }))).toContain('Did you mean "a"');
+  });
+
+  test('tells of limits that only measure each time, and refuses nothing', () => {
+    const told: Exceeded[] = [];
+    const measuring = createOperations({
+      limits: { ...limits, measureOnly: new Set(['tokens', 'depth'] as const) },
+      introspection: true,
+      cacheEntries: 10,
+      onExceeded: (exceeded) => told.push(exceeded),
+    });
+    const text = `{ ${'b '.repeat(80)} a { a { a { a { b } } } } }`;
+    for (let n = 0; n < 2; n += 1) expect(measuring(supergraph, text, undefined).ok).toBe(true);
+    const once = [
+      { limit: 'tokens', measured: 95, allowed: 60, refused: false },
+      { limit: 'depth', measured: 5, allowed: 4, refused: false },
+    ];
+    expect(told).toEqual([...once, ...once]);
   });
 
   test('chooses the operation by name', () => {

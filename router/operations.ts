@@ -1,19 +1,12 @@
 // From the text of a request to an operation that can be executed: parsed, within the limits, valid, planned. Each text once.
-import {
-  getOperationAST,
-  GraphQLError,
-  NoSchemaIntrospectionCustomRule,
-  parse,
-  specifiedRules,
-  validate,
-} from 'graphql';
-import type { DocumentNode } from 'graphql';
+import { getOperationAST, GraphQLError, parse, specifiedRules, validate } from 'graphql';
+import type { DocumentNode, ValidationRule } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { withCode } from './errors.ts';
 import { compileOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
-import { measureDocument, overLimits } from './limits.ts';
-import type { Limits } from './limits.ts';
+import { exceededLimits, limitError, measureDocument } from './limits.ts';
+import type { Exceeded, Limits } from './limits.ts';
 import { createLruCache } from './lru.ts';
 import type { LruCache } from './lru.ts';
 import type { Supergraph } from './supergraph.ts';
@@ -32,10 +25,18 @@ export interface OperationsOptions {
   readonly introspection: boolean;
   /** Documents that are remembered, at most. */
   readonly cacheEntries: number;
+  /** Told of each limit that a request's document is over, also of those that only measure. */
+  readonly onExceeded?: (exceeded: Exceeded) => void;
 }
+
+/** A document is right, or wrong for some reasons; and it is over some limits, which may only be measured. */
+type CheckedDocument = { readonly exceeded: readonly Exceeded[] } & (
+  { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] }
+);
 
 interface KnownDocument {
   readonly document: DocumentNode;
+  readonly exceeded: readonly Exceeded[];
   /** By operation name, as far as asked for. */
   readonly operations: Map<string, Prepared>;
 }
@@ -43,33 +44,40 @@ interface KnownDocument {
 /** Good and bad documents are remembered apart, so that bad ones cannot push good ones out. A supergraph has its own caches. */
 interface Caches {
   readonly good: LruCache<KnownDocument>;
-  readonly bad: LruCache<readonly GraphQLError[]>;
+  readonly bad: LruCache<{ readonly errors: readonly GraphQLError[]; readonly exceeded: readonly Exceeded[] }>;
 }
 
 const maxGoodCharacters = 32_000_000;
 const maxBadCharacters = 4_000_000;
 
 export function createOperations(options: OperationsOptions): PrepareOperation {
-  const { limits, introspection, cacheEntries } = options;
-  const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+  const { limits, introspection, cacheEntries, onExceeded } = options;
+  const rules = introspection ? specifiedRules : [...specifiedRules, noIntrospection];
+  const maxTokens = limits.measureOnly.has('tokens') ? undefined : limits.tokens;
   const cachesOf = new WeakMap<Supergraph, Caches>();
 
-  const checkedDocument = (supergraph: Supergraph, source: string): DocumentNode | readonly GraphQLError[] => {
+  const check = (supergraph: Supergraph, source: string): CheckedDocument => {
     let document: DocumentNode;
     try {
-      document = parse(source, { maxTokens: limits.maxTokens });
+      document = parse(source, { maxTokens });
     } catch (error) {
-      return [parseFailure(error)];
+      return { errors: [parseFailure(error, limits.tokens)], exceeded: [] };
     }
-    const tooMuch = overLimits(measureDocument(document), limits);
-    if (tooMuch.length > 0) return tooMuch;
+    const measures = { ...measureDocument(document), tokens: document.tokenCount ?? 0 };
+    const exceeded = exceededLimits(measures, limits);
+    const refused = exceeded.filter((one) => one.refused);
+    if (refused.length > 0) return { errors: refused.map(limitError), exceeded };
     try {
-      const invalid = validate(supergraph.schema, document, rules);
-      return invalid.length === 0 ? document : invalid.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
+      const invalid = validate(supergraph.schema, document, rules, { hideSuggestions: !introspection });
+      if (invalid.length === 0) return { document, exceeded };
+      return { errors: invalid.map(validationFailure), exceeded };
     } catch (error) {
       // graphql-js throws where a variable conditions the root field of a subscription.
-      return [new CodedError('GRAPHQL_VALIDATION_FAILED', undefined, {}, error)];
+      return { errors: [new CodedError('GRAPHQL_VALIDATION_FAILED', undefined, {}, error)], exceeded };
     }
+  };
+  const tell = (exceeded: readonly Exceeded[]): void => {
+    if (onExceeded !== undefined) for (const one of exceeded) onExceeded(one);
   };
 
   return (supergraph, source, operationName) => {
@@ -83,16 +91,24 @@ export function createOperations(options: OperationsOptions): PrepareOperation {
     }
     let known = caches.good.get(source);
     if (known === undefined) {
-      const errors = caches.bad.get(source);
-      if (errors !== undefined) return { ok: false, errors };
-      const checked = checkedDocument(supergraph, source);
-      if (!('kind' in checked)) {
-        caches.bad.set(source, checked, source.length);
-        return { ok: false, errors: checked };
+      let bad = caches.bad.get(source);
+      if (bad === undefined) {
+        const checked = check(supergraph, source);
+        if ('document' in checked) {
+          known = { ...checked, operations: new Map() };
+          caches.good.set(source, known, source.length);
+        } else {
+          bad = checked;
+          caches.bad.set(source, bad, source.length);
+        }
       }
-      known = { document: checked, operations: new Map() };
-      caches.good.set(source, known, source.length);
+      if (bad !== undefined) {
+        tell(bad.exceeded);
+        return { ok: false, errors: bad.errors };
+      }
     }
+    if (known === undefined) throw new Error('a document is neither good nor bad');
+    tell(known.exceeded);
     return operationOf(supergraph, known, operationName);
   };
 }
@@ -121,13 +137,27 @@ function compile(supergraph: Supergraph, document: DocumentNode, operationName: 
   }
 }
 
-function parseFailure(error: unknown): GraphQLError {
+function parseFailure(error: unknown, maxTokens: number): GraphQLError {
   if (!(error instanceof GraphQLError)) return new CodedError('GRAPHQL_PARSE_FAILED', undefined, {}, error);
   // The parser tells its token limit by words only.
   if (/^Syntax Error: Document contains more that \d+ tokens/.test(error.message)) {
-    return new CodedError('MAX_TOKENS_LIMIT');
+    return new CodedError('MAX_TOKENS_LIMIT', `The document has more than ${maxTokens} tokens.`, {
+      allowed: maxTokens,
+    });
   }
   return withCode(error, 'GRAPHQL_PARSE_FAILED');
 }
+
+const validationFailure = (error: GraphQLError): GraphQLError =>
+  error instanceof CodedError ? error : withCode(error, 'GRAPHQL_VALIDATION_FAILED');
+
+/** Refuses `__schema` and `__type`. */
+const noIntrospection: ValidationRule = (context) => ({
+  Field(node) {
+    if (node.name.value === '__schema' || node.name.value === '__type') {
+      context.reportError(new CodedError('INTROSPECTION_DISABLED'));
+    }
+  },
+});
 
 const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto';
 import type { Broker } from '../service/nats.ts';
 import type { Identity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
-import { subgraphSettings } from './config.ts';
+
+import { limitsOf, subgraphSettings } from './config.ts';
 import type { RouterConfig } from './config.ts';
+import { createCostLimit } from './cost-limit.ts';
 import { createErrorMask } from './errors.ts';
 import { createGraphqlLanes } from './graphql-lanes.ts';
 import { startGraphqlServer } from './graphql-server.ts';
@@ -58,17 +60,14 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   client.use(supergraph);
   metrics.readLoads(client.loads);
   opened.defer(() => client.close());
+  const limits = limitsOf(config);
   const prepare = createOperations({
-    limits: {
-      maxTokens: config.LIMIT_TOKENS,
-      maxDepth: config.LIMIT_DEPTH,
-      maxHeight: config.LIMIT_HEIGHT,
-      maxAliases: config.LIMIT_ALIASES,
-      maxRootFields: config.LIMIT_ROOT_FIELDS,
-    },
+    limits,
+    onExceeded: metrics.limit,
     introspection: config.INTROSPECTION === 'on',
     cacheEntries: config.OPERATION_CACHE_ENTRIES,
   });
+  const checkCost = createCostLimit({ limits, listSize: config.LIMIT_LIST_SIZE, onExceeded: metrics.limit });
   const mask = createErrorMask({
     exposedCodes: new Set(config.EXPOSED_ERROR_CODES),
     onMasked: (error) => log.error({ error }, 'an error was masked'),

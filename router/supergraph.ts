@@ -3,12 +3,14 @@
 import { Supergraph as FederationSupergraph } from '@apollo/federation-internals';
 import type { Schema as FederationSchema } from '@apollo/federation-internals';
 import { QueryPlanner } from '@apollo/query-planner';
-import { Kind, parse, print } from 'graphql';
+import { Kind, parse, print, visit } from 'graphql';
 import type { ConstDirectiveNode, DocumentNode, FieldDefinitionNode, GraphQLSchema } from 'graphql';
 import { createHash } from 'node:crypto';
 import { readAuthRules } from './auth-rules.ts';
 import type { AuthRules } from './auth-rules.ts';
 import { environmentName } from './config.ts';
+import { costDirectives, readCostRules } from './cost-rules.ts';
+import type { CostRules } from './cost-rules.ts';
 import { argumentsOf, directivesNamed, linkedDirective, namedTypeOf, schemaLinks } from './links.ts';
 
 /** A subscription field whose events come from NATS, as its `@event` directive says. */
@@ -43,6 +45,7 @@ export interface Supergraph {
   /** By subscription field. Empty when no field carries the directive. */
   readonly eventFields: ReadonlyMap<string, EventField>;
   readonly authRules: AuthRules;
+  readonly costRules: CostRules;
 }
 
 const eventSpec = 'https://baedal.dev/specs/event';
@@ -57,7 +60,7 @@ const enforcedHere = /^https:\/\/specs\.apollo\.dev\/(authenticated|requiresScop
  */
 export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string, string>> = {}): Supergraph {
   const document = parse(sdl, { noLocation: true });
-  const plannerSdl = print(withoutPurposes(document));
+  const plannerSdl = print(withoutCosts(withoutPurposes(document)));
   const federation = FederationSupergraph.build(plannerSdl);
   const apiSchema = federation.apiSchema();
   const schema = apiSchema.toGraphQLJSSchema();
@@ -77,6 +80,7 @@ export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string
     subgraphs,
     eventFields: readEventFields(document, federation),
     authRules: readAuthRules(document),
+    costRules: readCostRules(document),
   });
 }
 
@@ -95,6 +99,12 @@ function withoutPurposes(document: DocumentNode): DocumentNode {
         : definition,
     ),
   };
+}
+
+/** The planner checks `@listSize` by rules of its own, and needs none of it. */
+function withoutCosts(document: DocumentNode): DocumentNode {
+  const names = costDirectives(document);
+  return visit(document, { Directive: ({ name }) => (names.includes(name.value) ? null : undefined) });
 }
 
 function readEventFields(document: DocumentNode, federation: FederationSupergraph): ReadonlyMap<string, EventField> {

@@ -16,6 +16,7 @@ import { connectBroker, toNatsHeaders } from '../../service/nats.ts';
 import { Registry } from '../../service/telemetry.ts';
 import { createErrorMask } from '../errors.ts';
 import type { SubgraphRequest } from '../executor/execute.ts';
+import { unlimited } from '../limits.ts';
 import { createOperations } from '../operations.ts';
 import type { RequestContext } from '../subgraph-client.ts';
 import { loadSupergraph } from '../supergraph.ts';
@@ -82,7 +83,7 @@ export const testMask = createErrorMask({
 });
 
 export const prepareTestOperation = createOperations({
-  limits: { maxTokens: 1_000, maxDepth: 10, maxHeight: 100, maxAliases: 30, maxRootFields: 20 },
+  limits: { ...unlimited, depth: 10 },
   introspection: true,
   cacheEntries: 100,
 });
