@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 
 const allowedHeaders =
-  'content-type, authorization, accept, traceparent, tracestate, apollo-require-preflight, x-apollo-operation-name, apollographql-client-name, apollographql-client-version';
+  'content-type, authorization, accept, traceparent, tracestate, apollo-require-preflight, graphql-cost, x-apollo-operation-name, apollographql-client-name, apollographql-client-version';
 
 /** The CORS headers of an answer. `origins` may hold `*`. */
 export function corsHeaders(

@@ -4,6 +4,7 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { permit } from './auth.ts';
 import type { Permission } from './auth.ts';
+import type { CheckCost } from './cost-limit.ts';
 import { withCode } from './errors.ts';
 import { executeOperation } from './executor/execute.ts';
 import type { SubgraphFetch } from './executor/execute.ts';
@@ -31,18 +32,30 @@ export function coerceVariables(
   return { ok: false, errors: result.errors.map((error) => withCode(error, 'BAD_USER_INPUT')) };
 }
 
+/** What an operation is run with. */
+export interface ExecutionDeps {
+  readonly fetch: SubgraphFetch<FetchContext>;
+  readonly checkCost: CheckCost;
+}
+
 /**
  * Answers an operation with the variables that were given. Never rejects; errors are not masked yet. Without `data` it was not
  * run at all.
+ * @param tellCost whether the estimate is told in `extensions.cost`.
  */
 export async function answerOperation(
   operation: CompiledOperation,
   given: Readonly<Record<string, unknown>> | undefined,
-  fetch: SubgraphFetch<FetchContext>,
+  { fetch, checkCost }: ExecutionDeps,
   context: RequestContext,
+  tellCost = false,
 ): Promise<ExecutionResult> {
   const variables = coerceVariables(operation, given);
-  return variables.ok ? runOperation(operation, variables.values, fetch, context) : { errors: variables.errors };
+  if (!variables.ok) return { errors: variables.errors };
+  const { cost, errors } = checkCost(operation, variables.values);
+  const result: ExecutionResult =
+    errors.length > 0 ? { errors } : await runOperation(operation, variables.values, fetch, context);
+  return tellCost ? { ...result, extensions: { ...result.extensions, cost } } : result;
 }
 
 /** Runs an operation. Never rejects; errors are not masked yet. */

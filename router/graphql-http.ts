@@ -52,3 +52,6 @@ export type AnswerGraphql = (
   request: GraphqlHttpRequest,
   context: GraphqlRequestContext,
 ) => Promise<GraphqlHttpResponse>;
+
+/** Whether a request asks what its operation is estimated to cost: the header `graphql-cost: report`. */
+export const wantsCost = ({ headers }: GraphqlHttpRequest): boolean => headers['graphql-cost'] === 'report';

@@ -3,12 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { GraphQLError } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { createLog } from '../service/log.ts';
+import { createCostLimit } from './cost-limit.ts';
 import { createErrorMask } from './errors.ts';
 import { makeGraph } from './executor/testing/graph.ts';
 import type { AnswerGraphql, GraphqlHttpRequest, OperationSummary } from './graphql-http.ts';
 import { createGraphqlLanes } from './graphql-lanes.ts';
 import { startGraphqlServer } from './graphql-server.ts';
 import type { GraphqlServer } from './graphql-server.ts';
+import { unlimited } from './limits.ts';
 import { createOperations } from './operations.ts';
 
 const graph = makeGraph([
@@ -39,8 +41,9 @@ const graph = makeGraph([
   },
 ]);
 
-const limits = { maxTokens: 1_000, maxDepth: 5, maxHeight: 100, maxAliases: 5, maxRootFields: 5 };
+const limits = { ...unlimited, depth: 5, aliases: 20, type_cost: 100 };
 const prepare = createOperations({ limits, introspection: true, cacheEntries: 100 });
+const execution = { fetch: graph.fetch, checkCost: createCostLimit({ limits, listSize: 10 }) };
 const mask = createErrorMask({ exposedCodes: new Set(), onMasked: () => undefined });
 let apollo: GraphqlServer;
 let throughApollo = 0;
@@ -48,7 +51,7 @@ let lanes: AnswerGraphql;
 
 beforeAll(async () => {
   const log = createLog('router', 'silent');
-  apollo = await startGraphqlServer({ supergraph: graph.supergraph, prepare, fetch: graph.fetch, mask, log });
+  apollo = await startGraphqlServer({ supergraph: graph.supergraph, prepare, execution, mask, log });
   const counted: Pick<GraphqlServer, 'answer' | 'supergraph'> = {
     supergraph: apollo.supergraph,
     answer(...args) {
@@ -56,7 +59,7 @@ beforeAll(async () => {
       return apollo.answer(...args);
     },
   };
-  lanes = createGraphqlLanes({ apollo: counted, prepare, fetch: graph.fetch, mask });
+  lanes = createGraphqlLanes({ apollo: counted, prepare, execution, mask });
 });
 afterAll(() => apollo.stop());
 
@@ -86,6 +89,7 @@ async function ask(answer: AnswerGraphql, request: GraphqlHttpRequest, denied = 
   };
 }
 
+const tooCostly = `{ ${Array.from({ length: 11 }, (_, n) => `a${n}: things { id }`).join(' ')} }`;
 const json = { 'content-type': 'application/json' };
 const post = (body: unknown, headers: GraphqlHttpRequest['headers'] = json): GraphqlHttpRequest => ({
   method: 'POST',
@@ -112,6 +116,7 @@ describe('answered directly, and the same as through Apollo Server, is', () => {
     ['introspection', { query: '{ __typename __schema { queryType { name } } }' }],
     ['partial data with a masked error', { query: '{ broken thing { id } }' }],
     ['an error that brings a status of its own', { query: '{ coded }' }],
+    ['aliases of a list, within the limit of the cost', { query: '{ a: things { id } b: things { id } }' }],
     ['a field that is called like the prototype', { query: '{ __proto__: thing { constructor: id } }' }],
   ])('%s', async (_name, body) => {
     expect((await compare(post(body))).again.throughApollo).toBe(false);
@@ -131,12 +136,25 @@ describe('answered directly, and the same as through Apollo Server, is', () => {
   });
 });
 
+test('what an operation costs is told when it is asked for', async () => {
+  const costly = { ...json, 'graphql-cost': 'report' };
+  const { again } = await compare(post({ query: '{ things { id } }' }, costly));
+  expect(again.throughApollo).toBe(false);
+  expect(JSON.parse(again.text)).toMatchObject({ data: {}, extensions: { cost: { typeCost: 11, fieldCost: 1 } } });
+  const refused = (await compare(post({ query: tooCostly }, costly))).again;
+  expect(JSON.parse(refused.text)).toMatchObject({
+    errors: [{ extensions: { code: 'COST_ESTIMATED_TOO_EXPENSIVE', measured: 111, allowed: 100 } }],
+    extensions: { cost: { typeCost: 111, fieldCost: 11 } },
+  });
+});
+
 describe('left to Apollo Server is', () => {
   test.each<[string, GraphqlHttpRequest, number]>([
     ['an accept header that nothing fits', post({ query: '{ thing { id } }' }, { ...json, accept: 'text/plain' }), 406],
     ['a syntax error', post({ query: '{ thing {' }), 400],
     ['an invalid operation', post({ query: '{ nothing }' }), 400],
-    ['an operation over a limit', post({ query: `{ ${'a: thing { id } '.repeat(9)} }` }), 400],
+    ['an operation over a limit', post({ query: `{ ${'a: thing { id } '.repeat(21)} }` }), 400],
+    ['an operation that costs too much', post({ query: tooCostly }), 400],
     ['an operation that is not there', post({ query: 'query A { thing { id } }', operationName: 'B' }), 400],
     ['a variable that does not fit', post({ query: 'query ($id: ID!) { thing(id: $id) { id } }', variables: {} }), 400],
     ['no data at all', post({ query: '{ must }' }), 200],

@@ -5,7 +5,8 @@ import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
 import { codesOf } from './errors.ts';
 import type { ErrorMask } from './errors.ts';
 import { answerOperation } from './execution.ts';
-import type { SubgraphFetch } from './executor/execute.ts';
+import type { ExecutionDeps } from './execution.ts';
+import { wantsCost } from './graphql-http.ts';
 import type {
   AnswerGraphql,
   GraphqlHttpRequest,
@@ -16,12 +17,11 @@ import type {
 import type { GraphqlServer } from './graphql-server.ts';
 import { createLruCache } from './lru.ts';
 import type { PrepareOperation } from './operations.ts';
-import type { FetchContext } from './subgraph-client.ts';
 
 export interface LanesOptions {
   readonly apollo: Pick<GraphqlServer, 'answer' | 'supergraph'>;
   readonly prepare: PrepareOperation;
-  readonly fetch: SubgraphFetch<FetchContext>;
+  readonly execution: ExecutionDeps;
   readonly mask: ErrorMask;
 }
 
@@ -38,7 +38,7 @@ type Headers = readonly (readonly [string, string])[];
 const maxAccepts = 100;
 const maxAcceptLength = 300;
 
-export function createGraphqlLanes({ apollo, prepare, fetch, mask }: LanesOptions): AnswerGraphql {
+export function createGraphqlLanes({ apollo, prepare, execution, mask }: LanesOptions): AnswerGraphql {
   // Negotiation stays in one place: what Apollo Server chose for an `accept` header once is what the direct lane answers with.
   const headersByAccept = createLruCache<Headers>({ maxEntries: maxAccepts });
 
@@ -73,7 +73,8 @@ export function createGraphqlLanes({ apollo, prepare, fetch, mask }: LanesOption
     if (!prepared.ok) return apollo.answer(request, known, { prepared });
     const { operation } = prepared;
     const { traceparent, signal } = context;
-    const result = await answerOperation(operation, params.variables, fetch, { viewer, traceparent, signal });
+    const running = { viewer, traceparent, signal };
+    const result = await answerOperation(operation, params.variables, execution, running, wantsCost(request));
     const headers = headersByAccept.get(accept);
     // Without data nothing was run, which has a status of its own; so may an error.
     const isOrdinary = isObject(result.data) && !result.errors?.some(({ extensions }) => 'http' in extensions);

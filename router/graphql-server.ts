@@ -16,8 +16,9 @@ import type { Logger } from '../service/log.ts';
 import { codesOf } from './errors.ts';
 import type { ErrorMask } from './errors.ts';
 import { answerOperation } from './execution.ts';
-import type { SubgraphFetch } from './executor/execute.ts';
+import type { ExecutionDeps } from './execution.ts';
 import { apolloLogger, createGateway } from './gateway.ts';
+import { wantsCost } from './graphql-http.ts';
 import type {
   GraphqlHttpRequest,
   GraphqlHttpResponse,
@@ -26,7 +27,7 @@ import type {
   Progress,
 } from './graphql-http.ts';
 import type { PrepareOperation, Prepared } from './operations.ts';
-import type { FetchContext, RequestContext } from './subgraph-client.ts';
+import type { RequestContext } from './subgraph-client.ts';
 import type { Supergraph } from './supergraph.ts';
 
 export interface GraphqlServer {
@@ -39,7 +40,7 @@ export interface GraphqlServer {
 export interface GraphqlServerOptions {
   readonly supergraph: Supergraph;
   readonly prepare: PrepareOperation;
-  readonly fetch: SubgraphFetch<FetchContext>;
+  readonly execution: ExecutionDeps;
   readonly mask: ErrorMask;
   readonly log: Logger;
 }
@@ -50,11 +51,12 @@ interface ApolloContext extends RequestContext {
   prepared: Prepared | undefined;
   /** Set when it has been run already. */
   readonly result: ExecutionResult | undefined;
+  readonly tellCost: boolean;
 }
 
 /** Starts Apollo Server over our executor. @throws Error when ApolloGateway refuses the supergraph */
 export async function startGraphqlServer(options: GraphqlServerOptions): Promise<GraphqlServer> {
-  const { prepare, fetch, mask, log } = options;
+  const { prepare, execution, mask, log } = options;
 
   const execute: GatewayExecutor = async ({ context, request }) => {
     const apolloContext = context as ApolloContext;
@@ -62,7 +64,8 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     if (prepared?.ok !== true) throw new Error('an operation reached the executor unprepared');
     // Without `data` Apollo Server answers 400, as for any request that was not executed.
     const result =
-      apolloContext.result ?? (await answerOperation(prepared.operation, request.variables, fetch, apolloContext));
+      apolloContext.result ??
+      (await answerOperation(prepared.operation, request.variables, execution, apolloContext, apolloContext.tellCost));
     return result as Awaited<ReturnType<GatewayExecutor>>;
   };
   const { gateway, supergraph } = createGateway(options.supergraph, execute, log);
@@ -90,9 +93,9 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
 
   return {
     supergraph,
-    answer: ({ method, headers, search, body }, { identify, onAnswered, traceparent, signal }, { prepared, result }) =>
+    answer: (request, { identify, onAnswered, traceparent, signal }, { prepared, result }) =>
       server.executeHTTPGraphQLRequest({
-        httpGraphQLRequest: { method, headers: toHeaderMap(headers), search, body },
+        httpGraphQLRequest: { ...request, headers: toHeaderMap(request.headers) },
         context: async () => ({
           viewer: await identified(identify),
           traceparent,
@@ -100,6 +103,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
           onAnswered,
           prepared,
           result,
+          tellCost: wantsCost(request),
         }),
       }),
     stop: () => server.stop(),

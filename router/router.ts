@@ -68,11 +68,12 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     cacheEntries: config.OPERATION_CACHE_ENTRIES,
   });
   const checkCost = createCostLimit({ limits, listSize: config.LIMIT_LIST_SIZE, onExceeded: metrics.limit });
+  const execution = { fetch: client.fetch, checkCost };
   const mask = createErrorMask({
     exposedCodes: new Set(config.EXPOSED_ERROR_CODES),
     onMasked: (error) => log.error({ error }, 'an error was masked'),
   });
-  const graphql = await startGraphqlServer({ supergraph, prepare, fetch: client.fetch, mask, log });
+  const graphql = await startGraphqlServer({ supergraph, prepare, execution, mask, log });
   opened.defer(() => graphql.stop());
 
   const live =
@@ -82,6 +83,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
           broker,
           supergraph: graphql.supergraph,
           prepare,
+          checkCost,
           identity,
           fetch: client.fetch,
           cursorSecrets: cursorSecrets(config, log),
@@ -100,7 +102,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
         });
 
   const http = createHttpServer({
-    answer: createGraphqlLanes({ apollo: graphql, prepare, fetch: client.fetch, mask }),
+    answer: createGraphqlLanes({ apollo: graphql, prepare, execution, mask }),
     verify: identity.verify,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,

@@ -4,6 +4,7 @@ import { CodedError } from '../../service/errors.ts';
 import type { Identity, Viewer } from '../../service/identity.ts';
 import type { Logger } from '../../service/log.ts';
 import { authorize } from '../auth.ts';
+import type { CheckCost } from '../cost-limit.ts';
 import type { ErrorMask } from '../errors.ts';
 import { coerceVariables } from '../execution.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
@@ -21,6 +22,7 @@ export interface LiveDeps {
   /** The present supergraph. */
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
+  readonly checkCost: CheckCost;
   readonly identity: Identity;
   /** For queries and mutations over a socket. */
   readonly fetch: SubgraphFetch<FetchContext>;
@@ -53,5 +55,7 @@ export function admit(deps: LiveDeps, params: OperationParams, viewer: Viewer | 
   }
   const variables = coerceVariables(operation, params.variables);
   if (!variables.ok) return variables;
+  const { errors } = deps.checkCost(operation, variables.values);
+  if (errors.length > 0) return { ok: false, errors };
   return { ok: true, operation, variables: variables.values };
 }

@@ -4,6 +4,7 @@ import type { Identity } from '../../service/identity.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Broker } from '../../service/nats.ts';
 import type { Registry } from '../../service/telemetry.ts';
+import type { CheckCost } from '../cost-limit.ts';
 import type { ErrorMask } from '../errors.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { PrepareOperation } from '../operations.ts';
@@ -26,6 +27,7 @@ export interface LiveOptions {
   /** The present supergraph. */
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
+  readonly checkCost: CheckCost;
   readonly identity: Identity;
   /** Asks the subgraphs of the present supergraph. */
   readonly fetch: SubgraphFetch<FetchContext>;

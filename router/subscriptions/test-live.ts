@@ -16,6 +16,7 @@ import { connectBroker, toNatsHeaders } from '../../service/nats.ts';
 import { Registry } from '../../service/telemetry.ts';
 import { createErrorMask } from '../errors.ts';
 import type { SubgraphRequest } from '../executor/execute.ts';
+import { createCostLimit } from '../cost-limit.ts';
 import { unlimited } from '../limits.ts';
 import { createOperations } from '../operations.ts';
 import type { RequestContext } from '../subgraph-client.ts';
@@ -175,6 +176,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     broker,
     supergraph: () => supergraph,
     prepare: prepareTestOperation,
+    checkCost: createCostLimit({ limits: { ...unlimited, field_cost: 20 }, listSize: 1 }),
     identity,
     fetch: subgraph.fetch,
     cursorSecrets: options.cursorSecrets ?? ['secret'],
