@@ -1,0 +1,128 @@
+// @interfaceObject: a subgraph that adds fields to all types of an interface, of which it knows but the interface.
+import { describe } from '@jest/globals';
+import { testFeature } from '../testing/feature.ts';
+import { makeGraph } from '../testing/graph.ts';
+
+interface Rep {
+  readonly id: string;
+}
+const same = { __resolveReference: (representation: unknown) => representation };
+const typed = { __resolveType: ({ __typename }: { __typename: string }) => __typename };
+
+describe('@interfaceObject', () => {
+  const media = [
+    { __typename: 'Video', id: '1' },
+    { __typename: 'Article', id: '2' },
+  ];
+  const graph = makeGraph([
+    {
+      name: 'media',
+      sdl: `type Query { media: [Media!]! } interface Media @key(fields: "id") { id: ID! title: String }
+        type Video implements Media @key(fields: "id") { id: ID! title: String seconds: Int } type Article implements Media @key(fields: "id") { id: ID! title: String words: Int }`,
+      resolvers: {
+        Query: { media: () => media },
+        Media: { ...typed, __resolveReference: ({ id }: Rep) => media.find((one) => one.id === id) },
+        Video: { ...same, title: ({ id }: Rep) => `video ${id}`, seconds: () => 60 },
+        Article: { ...same, title: ({ id }: Rep) => `article ${id}`, words: () => 500 },
+      },
+    },
+    {
+      name: 'playlists',
+      sdl: `type Query { playlist: Playlist } type Playlist { name: String media: Media items: [Media!]! }
+        type Media @key(fields: "id") @interfaceObject { id: ID! title: String @external plays: Int author: Author! loud: String @requires(fields: "title") }
+        type Author @key(fields: "id") { id: ID! }`,
+      resolvers: {
+        Query: { playlist: () => ({ name: 'p', media: { id: '1' }, items: [{ id: '2' }, { id: '1' }, { id: '2' }] }) },
+        Media: {
+          ...same,
+          plays: ({ id }: Rep) => Number(id) * 7,
+          author: () => ({ id: 'au' }),
+          loud: ({ title }: { title: string }) => title.toUpperCase(),
+        },
+      },
+    },
+    {
+      name: 'authors',
+      sdl: `type Query { author: Author } type Author @key(fields: "id") { id: ID! name: String }
+        type Media @key(fields: "id") @interfaceObject { id: ID! authorName: String }`,
+      resolvers: {
+        Query: { author: () => ({ id: 'x' }) },
+        Author: { ...same, name: ({ id }: Rep) => `n ${id}` },
+        Media: { ...same, authorName: () => 'Ada' },
+      },
+    },
+  ]);
+  testFeature(graph, {
+    'adds fields to every type of the interface': {
+      query: '{ media { plays authorName author { name } ... on Video { seconds } } }',
+      data: {
+        media: [
+          { plays: 7, authorName: 'Ada', author: { name: 'n au' }, seconds: 60 },
+          { plays: 14, authorName: 'Ada', author: { name: 'n au' } },
+        ],
+      },
+      fetches: [
+        'media {media{__typename id ...on Video{seconds}}}',
+        'playlists Media(id:"1") Media(id:"2") {...on Media{plays author{__typename id}}}',
+        'authors Media(id:"1") Media(id:"2") {...on Media{authorName}}',
+        'authors Author(id:"au") {...on Author{name}}',
+      ],
+    },
+    'needs no type where none is asked for': {
+      query: '{ playlist { media { id plays } } }',
+      data: { playlist: { media: { id: '1', plays: 7 } } },
+      fetches: ['playlists {playlist{media{id plays}}}'],
+    },
+    'finds the type where one is asked for, and then what only that type has': {
+      query: '{ playlist { items { kind: __typename ... on Video { seconds } ... on Article { words authorName } } } }',
+      data: {
+        playlist: {
+          items: [
+            { kind: 'Article', words: 500, authorName: 'Ada' },
+            { kind: 'Video', seconds: 60 },
+            { kind: 'Article', words: 500, authorName: 'Ada' },
+          ],
+        },
+      },
+      fetches: [
+        'playlists {playlist{items{__typename id}}}',
+        'media Media(id:"2") Media(id:"1") {...on Media{__typename kind:__typename ...on Video{seconds}...on Article{words}}}',
+        'authors Media(id:"2") Media(id:"1") {...on Media{authorName}}',
+      ],
+    },
+    'may require what the interface has': {
+      query: '{ playlist { items { loud } } media { loud title } }',
+      data: {
+        playlist: { items: [{ loud: 'ARTICLE 2' }, { loud: 'VIDEO 1' }, { loud: 'ARTICLE 2' }] },
+        media: [
+          { loud: 'VIDEO 1', title: 'video 1' },
+          { loud: 'ARTICLE 2', title: 'article 2' },
+        ],
+      },
+      fetches: [
+        'playlists {playlist{items{__typename id}}}',
+        'media {media{__typename id title}}',
+        'media Media(id:"2") Media(id:"1") {...on Media{__typename title}}',
+        'playlists Media(id:"1" title:"video 1") Media(id:"2" title:"article 2") {...on Media{loud}}',
+        'playlists Media(title:"article 2" id:"2") Media(title:"video 1" id:"1") {...on Media{loud}}',
+      ],
+    },
+    'of one type only, asked on a fragment': {
+      query: '{ media { ... on Article { plays } } }',
+      data: { media: [{}, { plays: 14 }] },
+      fetches: [
+        'media {media{__typename ...on Article{__typename id}}}',
+        'playlists Media(id:"2") {...on Media{plays}}',
+      ],
+    },
+    'shows its fields on the types too': {
+      query: '{ __type(name: "Video") { fields { name } } }',
+      data: {
+        __type: {
+          fields: ['id', 'title', 'seconds', 'authorName', 'plays', 'author', 'loud'].map((name) => ({ name })),
+        },
+      },
+      fetches: [],
+    },
+  });
+});

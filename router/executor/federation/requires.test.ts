@@ -1,0 +1,318 @@
+// @requires and @provides: what is brought to a subgraph before it is asked, and what it brings so that others need not be.
+import { describe } from '@jest/globals';
+import { testFeature } from '../testing/feature.ts';
+import { makeGraph } from '../testing/graph.ts';
+
+interface Rep {
+  readonly id: string;
+}
+const same = { __resolveReference: (representation: unknown) => representation };
+
+describe('@requires with arguments', () => {
+  const rates: Readonly<Record<string, number>> = { USD: 1, EUR: 2 };
+  const graph = makeGraph([
+    {
+      name: 'catalog',
+      sdl: `enum Currency { USD EUR } type Query { products: [Product!]! }
+        type Product @key(fields: "upc") { upc: ID! name: String price(currency: Currency!, rounded: Boolean = true): Int comments(limit: Int!): [Comment!]! }
+        type Comment @key(fields: "id") { id: ID! date: String }`,
+      resolvers: {
+        Query: { products: () => [{ upc: '1' }, { upc: '2' }] },
+        Product: {
+          ...same,
+          name: ({ upc }: { upc: string }) => `p${upc}`,
+          price: ({ upc }: { upc: string }, { currency }: { currency: string }) =>
+            Number(upc) * 100 * (rates[currency] ?? 0),
+          comments: (_: unknown, { limit }: { limit: number }) =>
+            Array.from({ length: limit }, (_each, at) => ({ id: `c${at}` })),
+        },
+        Comment: { ...same, date: ({ id }: Rep) => `d${id.slice(1)}` },
+      },
+    },
+    {
+      name: 'shipping',
+      sdl: `enum Currency { USD EUR }
+        type Product @key(fields: "upc") {
+          upc: ID! price(currency: Currency!, rounded: Boolean = true): Int @external comments(limit: Int!): [Comment!]! @external
+          inDollars: Int @requires(fields: "price(currency: USD)")
+          inEuros: Int @requires(fields: "price(currency: EUR)")
+          firstComments: [String] @requires(fields: "comments(limit: 2) { id date }")
+        }
+        type Comment @key(fields: "id") { id: ID! @external date: String @external }`,
+      resolvers: {
+        Product: {
+          ...same,
+          inDollars: ({ price }: { price: number }) => price / 10,
+          inEuros: ({ price }: { price: number }) => price / 10,
+          firstComments: ({ comments }: { comments: { id: string; date: string }[] }) =>
+            comments.map(({ id, date }) => id + date),
+        },
+      },
+    },
+  ]);
+  testFeature(graph, {
+    'brings the field with them': {
+      query: '{ products { inDollars } }',
+      data: { products: [{ inDollars: 10 }, { inDollars: 20 }] },
+      fetches: [
+        'catalog {products{__typename upc price(currency:USD)}}',
+        'shipping Product(upc:"1" price:100) Product(upc:"2" price:200) {...on Product{inDollars}}',
+      ],
+    },
+    'does not touch what the client asks for with others, by variables too': {
+      query:
+        'query($n: Int = 1, $c: Currency = EUR) { products { price(currency: $c) firstComments ...F comments(limit: $n) { id } } } fragment F on Product { comments(limit: $n) { date } }',
+      data: {
+        products: ['1', '2'].map((n) => ({
+          price: Number(n) * 200,
+          firstComments: ['c0d0', 'c1d1'],
+          comments: [{ date: 'd0', id: 'c0' }],
+        })),
+      },
+      fetches: [
+        'catalog {products{__typename client__comments:comments(limit:$n){date id}upc client__price:price(currency:$c)comments(limit:2){id date}}} {c:"EUR" n:1}',
+        'shipping Product(upc:"1" comments:[{id:"c0" date:"d0"} {id:"c1" date:"d1"}]) Product(upc:"2" comments:[{id:"c0" date:"d0"} {id:"c1" date:"d1"}]) {...on Product{firstComments}}',
+      ],
+    },
+  });
+});
+
+describe('@requires of nested selections', () => {
+  const graph = makeGraph(
+    [
+      {
+        name: 'goods',
+        sdl: `type Query { goods: [Good!]! } type Good @key(fields: "id") { id: ID! box: Box parts: [Part!]! maker: Maker media: [Media] }
+        type Box { size: Size! } type Size { w: Int h: Int } type Part { weight: Int name: String } type Maker @key(fields: "id") { id: ID! }
+        interface Media { url: String! } type Photo implements Media { url: String! width: Int } type Video implements Media { url: String! length: Int }`,
+        resolvers: {
+          Query: {
+            goods: () => [
+              {
+                id: '1',
+                box: { size: { w: 2, h: 3 } },
+                parts: [{ weight: 1 }, { weight: 2 }],
+                maker: { id: 'm' },
+                media: [
+                  { __typename: 'Photo', url: 'u', width: 9 },
+                  { __typename: 'Video', url: 'v', length: 7 },
+                  null,
+                ],
+              },
+              { id: '2', box: null, parts: [], maker: null, media: null },
+            ],
+          },
+        },
+      },
+      {
+        name: 'makers',
+        sdl: 'type Maker @key(fields: "id") { id: ID! country: Country } type Country { code: String! }',
+        resolvers: { Maker: { ...same, country: () => ({ code: 'KR' }) } },
+      },
+      {
+        name: 'freight',
+        sdl: `type Good @key(fields: "id") {
+          id: ID! box: Box @external parts: [Part!]! @external maker: Maker @external media: [Media] @external
+          volume: Int @requires(fields: "box { size { w h } }") weight: Int @requires(fields: "parts { weight }")
+          customs: String @requires(fields: "maker { country { code } }")
+          preview: [String] @requires(fields: "media { url ... on Photo { width } ... on Video { length } }")
+          summary: String @requires(fields: "volumeText customs") volumeText: String @requires(fields: "box { size { w } }")
+        }
+        type Box { size: Size! @external } type Size { w: Int @external h: Int @external } type Part { weight: Int @external }
+        type Maker @key(fields: "id") { id: ID! @external country: Country @external } type Country { code: String! @external }
+        interface Media { url: String! } type Photo implements Media { url: String! @external width: Int @external } type Video implements Media { url: String! @external length: Int @external }`,
+        resolvers: {
+          Good: {
+            ...same,
+            volume: ({ box }: { box: { size: { w: number; h: number } } | null }) =>
+              box ? box.size.w * box.size.h : 0,
+            weight: ({ parts }: { parts: { weight: number }[] }) => parts.reduce((sum, one) => sum + one.weight, 0),
+            customs: ({ maker }: { maker: { country: { code: string } } | null }) => maker?.country.code ?? 'none',
+            preview: ({ media }: { media: (Record<string, unknown> | null)[] | null }) =>
+              media?.map((one) => one && `${String(one['url'])}${String(one['width'] ?? one['length'])}`),
+          },
+        },
+      },
+    ].map((one) => ({ ...one, sdl: one.sdl.replace(/\n {10}summary[^\n]*/, '') })),
+  );
+  testFeature(graph, {
+    'sends objects and lists, and null for what is null': {
+      query: '{ goods { volume weight } }',
+      data: {
+        goods: [
+          { volume: 6, weight: 3 },
+          { volume: 0, weight: 0 },
+        ],
+      },
+      fetches: [
+        'goods {goods{__typename id parts{weight}box{size{w h}}}}',
+        'freight Good(id:"1" parts:[{weight:1} {weight:2}] box:{size:{w:2 h:3}}) Good(id:"2" parts:[] box:null) {...on Good{volume weight}}',
+      ],
+    },
+    'over an entity of a third subgraph waits for that': {
+      query: '{ goods { customs maker { id } } }',
+      data: {
+        goods: [
+          { customs: 'KR', maker: { id: 'm' } },
+          { customs: 'none', maker: null },
+        ],
+      },
+      fetches: [
+        'goods {goods{__typename id maker{__typename id}}}',
+        'makers Maker(id:"m") {...on Maker{country{code}}}',
+        'freight Good(maker:{country:{code:"KR"}} id:"1") Good(maker:null id:"2") {...on Good{customs}}',
+      ],
+    },
+    'with fragments sends to each type what is its own': {
+      query: '{ goods { preview } }',
+      data: { goods: [{ preview: ['u9', 'v7', null] }, { preview: null }] },
+      fetches: [
+        'goods {goods{__typename id media{__typename url ...on Photo{width}...on Video{length}}}}',
+        'freight Good(id:"1" media:[{url:"u" width:9} {url:"v" length:7} null]) Good(id:"2" media:null) {...on Good{preview}}',
+      ],
+    },
+  });
+});
+
+describe('@requires of what requires', () => {
+  const graph = makeGraph([
+    {
+      name: 'a',
+      sdl: 'type Query { posts: [Post!]! } type Post @key(fields: "id") { id: ID! author: Author! price: Int }  type Author { years: Int! @shareable }',
+      resolvers: {
+        Query: { posts: () => [{ id: '1' }, { id: '2' }] },
+        Post: { ...same, price: ({ id }: Rep) => Number(id) * 10, author: ({ id }: Rep) => ({ years: Number(id) }) },
+      },
+    },
+    {
+      name: 'b',
+      sdl: 'type Post @key(fields: "id") { id: ID! price: Int @external tax: Int @requires(fields: "price") total: Int @requires(fields: "price gross") gross: Int @external }',
+      resolvers: {
+        Post: {
+          ...same,
+          tax: ({ price }: { price: number }) => price / 5,
+          total: ({ price, gross }: { price: number; gross: number }) => price + gross,
+        },
+      },
+    },
+    {
+      name: 'c',
+      sdl: 'type Post @key(fields: "id") { id: ID! tax: Int @external author: Author! @external gross: Int @requires(fields: "tax author { years }") } type Author { years: Int! @external }',
+      resolvers: {
+        Post: {
+          ...same,
+          gross: ({ tax, author }: { tax: number; author: { years: number } }) => tax * 100 + author.years,
+        },
+      },
+    },
+  ]);
+  testFeature(graph, {
+    'shows nothing of the steps that were not asked for': {
+      query: '{ posts { gross } }',
+      data: { posts: [{ gross: 201 }, { gross: 402 }] },
+      fetches: [
+        'a {posts{__typename id author{years}price}}',
+        'b Post(price:10 id:"1") Post(price:20 id:"2") {...on Post{tax}}',
+        'c Post(tax:2 author:{years:1} id:"1") Post(tax:4 author:{years:2} id:"2") {...on Post{gross}}',
+      ],
+    },
+  });
+});
+
+describe('@requires of a field that a mutation has just made', () => {
+  const graph = makeGraph([
+    {
+      name: 'a',
+      sdl: 'type Query { x: Int } type Mutation { add(name: String!): Thing! } type Thing @key(fields: "id") { id: ID! name: String }',
+      resolvers: { Mutation: { add: (_: unknown, { name }: { name: string }) => ({ id: '1', name }) } },
+    },
+    {
+      name: 'b',
+      sdl: 'type Thing @key(fields: "id") { id: ID! name: String @external shout: String @requires(fields: "name") }',
+      resolvers: { Thing: { ...same, shout: ({ name }: { name: string }) => `${name}!` } },
+    },
+  ]);
+  testFeature(graph, {
+    'is brought by the mutation itself': {
+      query: 'mutation($name: String!) { add(name: $name) { shout } }',
+      variables: { name: 'n' },
+      data: { add: { shout: 'n!' } },
+      fetches: [
+        'a mutation {add(name:$name){__typename id name}} {name:"n"}',
+        'b Thing(id:"1" name:"n") {...on Thing{shout}}',
+      ],
+    },
+  });
+});
+
+describe('@provides', () => {
+  const graph = makeGraph([
+    {
+      name: 'feed',
+      sdl: `type Query { entry: Entry @provides(fields: "title author { name }") plain: Entry any: [Media] @provides(fields: "... on Song { title }") either: Either @provides(fields: "... on Song { title }") }
+        type Entry @key(fields: "id") { id: ID! title: String @external author: User }
+        type User @key(fields: "id") { id: ID! name: String @external }
+        interface Media { id: ID! } type Song implements Media @key(fields: "id") { id: ID! title: String @external } type Film implements Media @key(fields: "id") { id: ID! }
+        union Either = Song | Film`,
+      resolvers: {
+        Query: {
+          entry: () => ({ id: '1', title: 'provided', author: { id: 'u', name: 'provided' } }),
+          plain: () => ({ id: '1', author: { id: 'u' } }),
+          any: () => [
+            { __typename: 'Song', id: '1', title: 'provided' },
+            { __typename: 'Film', id: '2' },
+          ],
+          either: () => ({ __typename: 'Song', id: '1', title: 'provided' }),
+        },
+      },
+    },
+    {
+      name: 'owner',
+      sdl: `type Entry @key(fields: "id") { id: ID! title: String @shareable more: String }
+        type User @key(fields: "id") { id: ID! name: String @shareable age: Int }
+        type Song @key(fields: "id") { id: ID! title: String @shareable } type Film @key(fields: "id") { id: ID! title: String @shareable }`,
+      resolvers: {
+        Entry: { ...same, title: () => 'own', more: () => 'm' },
+        User: { ...same, name: () => 'own', age: () => 1 },
+        Song: { ...same, title: () => 'own' },
+        Film: { ...same, title: () => 'own' },
+      },
+    },
+  ]);
+  testFeature(graph, {
+    'spares the fetch, also of nested fields': {
+      query: '{ entry { id headline: title author { name } } }',
+      data: { entry: { id: '1', headline: 'provided', author: { name: 'provided' } } },
+      fetches: ['feed {entry{id headline:title author{name}}}'],
+    },
+    'holds where it stands and nowhere else': {
+      query: '{ plain { title author { name } } }',
+      data: { plain: { title: 'own', author: { name: 'own' } } },
+      fetches: [
+        'feed {plain{__typename id author{__typename id}}}',
+        'owner Entry(id:"1") {...on Entry{title}} + User(id:"u") {...on User{name}}',
+      ],
+    },
+    'asks the owner for the rest only': {
+      query: '{ entry { title ... { more } author { age name } } }',
+      data: { entry: { title: 'provided', more: 'm', author: { age: 1, name: 'provided' } } },
+      fetches: [
+        'feed {entry{__typename id title author{__typename id name}}}',
+        'owner Entry(id:"1") {...on Entry{more}} + User(id:"u") {...on User{age}}',
+      ],
+    },
+    'of one type of an interface spares that one': {
+      query: '{ any { ... on Song { title } ... on Film { title } } }',
+      data: { any: [{ title: 'provided' }, { title: 'own' }] },
+      fetches: [
+        'feed {any{__typename ...on Song{title}...on Film{__typename id}}}',
+        'owner Film(id:"2") {...on Film{title}}',
+      ],
+    },
+    'of one member of a union spares that one': {
+      query: '{ either { __typename ... on Song { title } ... on Film { id } } }',
+      data: { either: { __typename: 'Song', title: 'provided' } },
+      fetches: ['feed {either{__typename ...on Song{title}...on Film{id}}}'],
+    },
+  });
+});
