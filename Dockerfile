@@ -23,7 +23,7 @@ COPY router router
 USER node
 EXPOSE 4000 4001 4002 4003
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning"]
+ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"]
 CMD ["router/main.ts"]
 # Whether the process of this container is ready; its port follows from what it runs.
 HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=3 CMD ["node", "--eval", "\
