@@ -49,6 +49,12 @@ export const routerEnv = {
     .string()
     .default('schema/supergraph.graphql')
     .describe('the supergraph SDL to serve (flag --supergraph)'),
+  SUPERGRAPH_POLL_MS: integer(100, 3_600_000)
+    .default(10_000)
+    .describe('milliseconds between two looks at the file, besides those when the system says that it has changed'),
+  WARM_OPERATIONS: integer(0, 100_000)
+    .default(200)
+    .describe('most used operations that are planned before a new supergraph takes over'),
   AUTH_MODE: z
     .enum(['jwks', 'off'], 'must be jwks or off')
     .default('jwks')

@@ -34,6 +34,8 @@ export interface GraphqlServer {
   /** Answers one request, from where it is taken over. Never rejects. */
   answer(request: GraphqlHttpRequest, context: GraphqlRequestContext, progress: Progress): Promise<GraphqlHttpResponse>;
   supergraph(): Supergraph;
+  /** Puts another supergraph in force for requests from now on. @throws Error when ApolloGateway refuses it */
+  replace(next: Supergraph): void;
   stop(): Promise<void>;
 }
 
@@ -68,7 +70,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
       (await answerOperation(prepared.operation, request.variables, execution, apolloContext, apolloContext.tellCost));
     return result as Awaited<ReturnType<GatewayExecutor>>;
   };
-  const { gateway, supergraph } = createGateway(options.supergraph, execute, log);
+  const { gateway, supergraph, replace } = createGateway(options.supergraph, execute, log);
 
   const server = new ApolloServer<ApolloContext>({
     gateway,
@@ -93,6 +95,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
 
   return {
     supergraph,
+    replace,
     answer: (request, { identify, onAnswered, traceparent, signal }, { prepared, result }) =>
       server.executeHTTPGraphQLRequest({
         httpGraphQLRequest: { ...request, headers: toHeaderMap(request.headers) },

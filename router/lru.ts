@@ -5,6 +5,8 @@ export interface LruCache<Value> {
   /** `weight` counts against `maxWeight`, for example the characters that the entry keeps alive. */
   set(key: string, value: Value, weight?: number): void;
   readonly size: number;
+  /** From the one used longest ago to the last one used. */
+  entries(): Iterable<readonly [string, Value]>;
 }
 
 /** An entry heavier than the whole cache is not kept. */
@@ -45,6 +47,9 @@ export function createLruCache<Value>(bounds: {
     },
     get size() {
       return entries.size;
+    },
+    *entries() {
+      for (const [key, { value }] of entries) yield [key, value] as const;
     },
   };
 }

@@ -1,7 +1,6 @@
 // The router's process: one supergraph in, one GraphQL endpoint out, over HTTP and WebSocket.
-import { readFile } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
-import { identityOptions } from '../service/env.ts';
+import { ConfigurationError, identityOptions } from '../service/env.ts';
 import { createIdentity, noIdentity } from '../service/identity.ts';
 import type { Identity } from '../service/identity.ts';
 import { configureOrExit, runProcess } from '../service/lifecycle.ts';
@@ -11,27 +10,49 @@ import { startTracing } from '../service/telemetry.ts';
 import { readConfig } from './config.ts';
 import type { RouterConfig } from './config.ts';
 import { startRouter } from './router.ts';
+import { readSupergraphFile, watchSupergraphFile } from './supergraph-file.ts';
+import { loadSupergraph } from './supergraph.ts';
+import type { Supergraph } from './supergraph.ts';
 
 // V8 would let the heap double before it collects what is old. Here that is mostly open subscriptions, which stay: a collection for
 // every fifth more costs little, and what thousands of starting subscriptions leave behind is never piled up.
 setFlagsFromString('--heap-growing-percent=20');
 
 const config = configureOrExit(() => readConfig());
+const supergraph = configureOrExit(() => firstSupergraph(config));
 const log = createLog('router', config.LOG_LEVEL);
 
 await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (resources) => {
   resources.defer(startTracing('router', config.OTEL_EXPORTER_OTLP_ENDPOINT));
-  const sdl = await readFile(config.SUPERGRAPH_FILE, 'utf8');
   const router = await startRouter({
     config,
-    sdl,
+    supergraph,
     identity: identityOf(config),
     connect: () => connectBroker({ servers: config.NATS_URL, name: 'router', log }),
     log,
   });
   resources.defer(() => router.close());
+  resources.defer(
+    watchSupergraphFile({
+      path: config.SUPERGRAPH_FILE,
+      content: supergraph.sdl,
+      pollMs: config.SUPERGRAPH_POLL_MS,
+      onContent: (sdl) => void router.reload(sdl),
+      onUnreadable: router.refuse,
+    }),
+  );
   log.info({ url: router.url, supergraph: router.supergraph().id }, 'ready');
 });
+
+/** @throws ConfigurationError in one line */
+function firstSupergraph({ SUPERGRAPH_FILE, subgraphUrls }: RouterConfig): Supergraph {
+  try {
+    return loadSupergraph(readSupergraphFile(SUPERGRAPH_FILE), subgraphUrls);
+  } catch (error) {
+    const problem = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');
+    throw new ConfigurationError(`${SUPERGRAPH_FILE} cannot be served as a supergraph: ${problem}`);
+  }
+}
 
 function identityOf(config: RouterConfig): Identity {
   if (config.AUTH_MODE === 'off' || config.AUTH_JWKS === undefined) {

@@ -3,6 +3,7 @@ import type { Exceeded } from './limits.ts';
 import { isErrorCode } from '../service/errors.ts';
 import { Counter, createMetrics, Gauge, Histogram } from '../service/telemetry.ts';
 import type { Registry } from '../service/telemetry.ts';
+import type { ReloadOutcome } from './reload.ts';
 import type { SubgraphClient, SubgraphMetrics } from './subgraph-client.ts';
 
 export interface RouterMetrics extends SubgraphMetrics {
@@ -12,6 +13,8 @@ export interface RouterMetrics extends SubgraphMetrics {
     fields: { readonly kind: string; readonly name: string | undefined; readonly outcome: string },
     seconds: number,
   ): void;
+  /** A new supergraph was offered. */
+  reloaded(outcome: ReloadOutcome): void;
   /** Where to read how busy the subgraphs are, whenever the figures are asked for. */
   readLoads(loads: SubgraphClient['loads']): void;
   /** Counts one operation that is over a limit. */
@@ -68,6 +71,12 @@ export function createRouterMetrics(): RouterMetrics {
     labelNames: ['limit', 'refused'],
     registers,
   });
+  const reloads = new Counter({
+    name: 'router_supergraph_reloads_total',
+    help: 'New supergraphs by outcome (switched, refused).',
+    labelNames: ['outcome'],
+    registers,
+  });
   const names = new Set<string>();
   const boundedName = (name: string | undefined): string => {
     if (name === undefined) return '';
@@ -87,6 +96,7 @@ export function createRouterMetrics(): RouterMetrics {
       fetchDurations.observe({ subgraph }, seconds);
     },
     retried: (subgraph) => retries.inc({ subgraph }),
+    reloaded: (outcome) => reloads.inc({ outcome }),
     readLoads(loads) {
       new Gauge({
         name: 'router_subgraph_requests',

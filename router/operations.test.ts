@@ -12,12 +12,29 @@ const sdl = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9"
   type Query { a(x: Int): A b: Int } type A { a: A b: Int } type Subscription { s: Int }`;
 const supergraph = loadSupergraph(composeSupergraph([{ name: 'one', url: 'http://one', sdl }]).supergraphSdl);
 const limits = { ...unlimited, tokens: 60, depth: 4 };
-const prepare = createOperations({ limits, introspection: false, cacheEntries: 10 });
+const { prepare } = createOperations({ limits, introspection: false, cacheEntries: 10 });
 
 const codes = (text: string, operationName?: string): unknown[] => {
   const prepared = prepare(supergraph, text, operationName);
   return prepared.ok ? [] : prepared.errors.map(({ extensions }) => extensions['code']);
 };
+
+describe('the most used operations', () => {
+  test('come with the one that was asked for most often first, each by its name', () => {
+    const ops = createOperations({ limits: unlimited, introspection: false, cacheEntries: 10 });
+    const named = 'query A { b } query B { b }';
+    for (let at = 0; at < 2; at++) ops.prepare(supergraph, '{ b }', undefined);
+    for (const name of ['A', 'B', 'B']) ops.prepare(supergraph, named, name);
+    ops.prepare(supergraph, '{ nothing }', undefined);
+    ops.prepare(supergraph, '{ a { b } }', undefined);
+    expect(ops.mostUsed(supergraph, 2)).toEqual([
+      { source: named, operationName: 'A' },
+      { source: named, operationName: 'B' },
+      { source: '{ b }', operationName: undefined },
+    ]);
+    expect(ops.mostUsed(loadSupergraph(supergraph.sdl), 2)).toEqual([]);
+  });
+});
 
 describe('preparing an operation', () => {
   test.each([
@@ -46,12 +63,14 @@ describe('preparing an operation', () => {
       return prepared.ok ? undefined : prepared.errors[0]?.message;
     };
     expect(message(prepare)).toBe('Cannot query field "aa" on type "Query".');
-    expect(message(createOperations({ limits, introspection: true, cacheEntries: 10 }))).toContain('Did you mean "a"');
+    expect(message(createOperations({ limits, introspection: true, cacheEntries: 10 }).prepare)).toContain(
+      'Did you mean "a"',
+    );
   });
 
   test('tells of limits that only measure each time, and refuses nothing', () => {
     const told: Exceeded[] = [];
-    const measuring = createOperations({
+    const { prepare: measuring } = createOperations({
       limits: { ...limits, measureOnly: new Set(['tokens', 'depth'] as const) },
       introspection: true,
       cacheEntries: 10,

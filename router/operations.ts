@@ -19,6 +19,18 @@ export type Prepared =
 /** Prepares an operation of `source`; `operationName` chooses among several. Never throws. */
 export type PrepareOperation = (supergraph: Supergraph, source: string, operationName: string | undefined) => Prepared;
 
+/** Operations as they come in, each prepared once for each supergraph. */
+export interface Operations {
+  readonly prepare: PrepareOperation;
+  /** The operations of one supergraph that were asked for most often, the most used first. */
+  mostUsed(supergraph: Supergraph, count: number): readonly UsedOperation[];
+}
+
+export interface UsedOperation {
+  readonly source: string;
+  readonly operationName: string | undefined;
+}
+
 export interface OperationsOptions {
   readonly limits: Limits;
   /** Whether `__schema` and `__type` are answered. */
@@ -39,6 +51,8 @@ interface KnownDocument {
   readonly exceeded: readonly Exceeded[];
   /** By operation name, as far as asked for. */
   readonly operations: Map<string, Prepared>;
+  /** How often it was asked for. */
+  uses: number;
 }
 
 /** Good and bad documents are remembered apart, so that bad ones cannot push good ones out. A supergraph has its own caches. */
@@ -50,7 +64,7 @@ interface Caches {
 const maxGoodCharacters = 32_000_000;
 const maxBadCharacters = 4_000_000;
 
-export function createOperations(options: OperationsOptions): PrepareOperation {
+export function createOperations(options: OperationsOptions): Operations {
   const { limits, introspection, cacheEntries, onExceeded } = options;
   const rules = introspection ? specifiedRules : [...specifiedRules, noIntrospection];
   const maxTokens = limits.measureOnly.has('tokens') ? undefined : limits.tokens;
@@ -80,7 +94,7 @@ export function createOperations(options: OperationsOptions): PrepareOperation {
     if (onExceeded !== undefined) for (const one of exceeded) onExceeded(one);
   };
 
-  return (supergraph, source, operationName) => {
+  const prepare: PrepareOperation = (supergraph, source, operationName) => {
     let caches = cachesOf.get(supergraph);
     if (caches === undefined) {
       caches = {
@@ -95,7 +109,7 @@ export function createOperations(options: OperationsOptions): PrepareOperation {
       if (bad === undefined) {
         const checked = check(supergraph, source);
         if ('document' in checked) {
-          known = { ...checked, operations: new Map() };
+          known = { ...checked, operations: new Map(), uses: 0 };
           caches.good.set(source, known, source.length);
         } else {
           bad = checked;
@@ -109,7 +123,21 @@ export function createOperations(options: OperationsOptions): PrepareOperation {
     }
     if (known === undefined) throw new Error('a document is neither good nor bad');
     tell(known.exceeded);
+    known.uses += 1;
     return operationOf(supergraph, known, operationName);
+  };
+
+  return {
+    prepare,
+    mostUsed(supergraph, count) {
+      const documents = [...(cachesOf.get(supergraph)?.good.entries() ?? [])];
+      return documents
+        .toSorted(([, one], [, other]) => other.uses - one.uses)
+        .slice(0, count)
+        .flatMap(([source, { operations }]) =>
+          [...operations.keys()].map((name) => ({ source, operationName: name === '' ? undefined : name })),
+        );
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Broker } from '../service/nats.ts';
 import type { Identity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
-
+import { noAuthRules } from './auth-rules.ts';
 import { limitsOf, subgraphSettings } from './config.ts';
 import type { RouterConfig } from './config.ts';
 import { createCostLimit } from './cost-limit.ts';
@@ -14,14 +14,18 @@ import { createHttpServer } from './http.ts';
 import { createRouterMetrics } from './metrics.ts';
 import { createOperations } from './operations.ts';
 import { createPages } from './pages.ts';
+import { createReloads } from './reload.ts';
+import type { ReloadOutcome } from './reload.ts';
 import { createSubgraphClient } from './subgraph-client.ts';
 import { createLive } from './subscriptions/live.ts';
-import { loadSupergraph } from './supergraph.ts';
+import type { Live } from './subscriptions/live.ts';
+import { loadSupergraphMeanwhile } from './supergraph.ts';
 import type { Supergraph } from './supergraph.ts';
 
 export interface RouterOptions {
   readonly config: RouterConfig;
-  readonly sdl: string;
+  /** What is served first. */
+  readonly supergraph: Supergraph;
   readonly identity: Identity;
   /** Connects to NATS; called only when a subscription field has events. The router closes what it gets. */
   readonly connect: () => Broker;
@@ -32,6 +36,10 @@ export interface Router {
   /** Where GraphQL is served, `http://127.0.0.1:4000/graphql`. */
   readonly url: string;
   supergraph(): Supergraph;
+  /** Goes over to the supergraph of another SDL. Never rejects: what is broken is refused, and the present one goes on. */
+  reload(sdl: string): Promise<ReloadOutcome>;
+  /** Says that there is something new that cannot even be read. */
+  refuse(error: unknown): void;
   /** Drains: sockets are told, requests under way are answered, then everything is closed. */
   close(): Promise<void>;
 }
@@ -42,15 +50,12 @@ const endpoint = '/graphql';
 export async function startRouter(options: RouterOptions): Promise<Router> {
   const { config, identity, log } = options;
   await using opened = new AsyncDisposableStack();
-  const loaded = loadSupergraph(options.sdl, config.subgraphUrls);
-  const supergraph: Supergraph =
-    config.AUTH_MODE === 'off'
-      ? { ...loaded, authRules: { types: new Map(), fields: new Map(), isEmpty: true } }
-      : loaded;
-
+  const asConfigured = (loaded: Supergraph): Supergraph =>
+    config.AUTH_MODE === 'off' ? { ...loaded, authRules: noAuthRules } : loaded;
+  const supergraph = asConfigured(options.supergraph);
   const metrics = createRouterMetrics();
-  const broker = supergraph.eventFields.size === 0 ? undefined : options.connect();
-  if (broker !== undefined) opened.defer(() => broker.close());
+  let broker: Broker | undefined;
+  opened.defer(() => broker?.close());
   const client = createSubgraphClient({
     limitsOf: (subgraph) => trafficLimits(subgraphSettings(config, subgraph)),
     retireAfterMs: config.REQUEST_TIMEOUT_MS + config.SUBGRAPH_TIMEOUT_MS,
@@ -61,12 +66,13 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   metrics.readLoads(client.loads);
   opened.defer(() => client.close());
   const limits = limitsOf(config);
-  const prepare = createOperations({
+  const operations = createOperations({
     limits,
     onExceeded: metrics.limit,
     introspection: config.INTROSPECTION === 'on',
     cacheEntries: config.OPERATION_CACHE_ENTRIES,
   });
+  const { prepare } = operations;
   const checkCost = createCostLimit({ limits, listSize: config.LIMIT_LIST_SIZE, onExceeded: metrics.limit });
   const execution = { fetch: client.fetch, checkCost };
   const mask = createErrorMask({
@@ -76,40 +82,58 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const graphql = await startGraphqlServer({ supergraph, prepare, execution, mask, log });
   opened.defer(() => graphql.stop());
 
-  const live =
-    broker === undefined
-      ? undefined
-      : createLive({
-          broker,
-          supergraph: graphql.supergraph,
-          prepare,
-          checkCost,
-          identity,
-          fetch: client.fetch,
-          cursorSecrets: cursorSecrets(config, log),
-          maskError: mask,
-          log,
-          registry: metrics.registry,
-          limits: {
-            maxConnections: config.LIVE_CONNECTIONS,
-            maxConnectionsPerViewer: config.LIVE_CONNECTIONS_PER_VIEWER,
-            maxSubscriptionsPerConnection: config.LIVE_SUBSCRIPTIONS_PER_CONNECTION,
-            maxSubscriptionsPerViewer: config.LIVE_SUBSCRIPTIONS_PER_VIEWER,
-            slowConsumerMs: config.LIVE_SLOW_CONSUMER_MS,
-            maxReplay: config.LIVE_REPLAY,
-            drainMs: config.LIVE_DRAIN_MS,
-          },
-        });
+  let live: Live | undefined;
+  /** Live once, live for good: a later supergraph may bring the first field with events. */
+  const goLive = (): void => {
+    broker = options.connect();
+    live = createLive({
+      broker,
+      supergraph: graphql.supergraph,
+      prepare,
+      checkCost,
+      identity,
+      fetch: client.fetch,
+      cursorSecrets: cursorSecrets(config, log),
+      maskError: mask,
+      log,
+      registry: metrics.registry,
+      limits: {
+        maxConnections: config.LIVE_CONNECTIONS,
+        maxConnectionsPerViewer: config.LIVE_CONNECTIONS_PER_VIEWER,
+        maxSubscriptionsPerConnection: config.LIVE_SUBSCRIPTIONS_PER_CONNECTION,
+        maxSubscriptionsPerViewer: config.LIVE_SUBSCRIPTIONS_PER_VIEWER,
+        slowConsumerMs: config.LIVE_SLOW_CONSUMER_MS,
+        maxReplay: config.LIVE_REPLAY,
+        drainMs: config.LIVE_DRAIN_MS,
+      },
+    });
+    live.attach(http.server, endpoint);
+  };
+  const reloads = createReloads({
+    present: graphql.supergraph,
+    load: async (sdl) => asConfigured(await loadSupergraphMeanwhile(sdl, config.subgraphUrls)),
+    operations,
+    warmOperations: config.WARM_OPERATIONS,
+    replace(next) {
+      graphql.replace(next);
+      client.use(next);
+      if (live !== undefined) live.reload();
+      else if (next.eventFields.size > 0) goLive();
+    },
+    onOutcome: metrics.reloaded,
+    log,
+  });
 
   const http = createHttpServer({
     answer: createGraphqlLanes({ apollo: graphql, prepare, execution, mask }),
     verify: identity.verify,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,
-    stream: live?.answer,
+    stream: async (request, response, params) => (await live?.answer(request, response, params)) ?? false,
     details: () => ({
       supergraph: graphql.supergraph().id,
       ...(broker === undefined ? {} : { nats: broker.isConnected() ? 'up' : 'down' }),
+      ...refusalDetail(reloads.refusedAt()),
     }),
     corsOrigins: new Set(config.CORS_ORIGINS),
     bodyLimitBytes: config.REQUEST_BODY_LIMIT_BYTES,
@@ -117,7 +141,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     drainMs: config.DRAIN_MS,
     log,
   });
-  live?.attach(http.server, endpoint);
+  if (supergraph.eventFields.size > 0) goLive();
   opened.defer(async () => {
     http.announceDrain();
     // Together: the server counts sockets as connections, so it waits for these too.
@@ -126,8 +150,18 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const origin = await http.listen(config.HOST, config.ROUTER_PORT);
 
   const resources = opened.move();
-  return { url: `${origin}${endpoint}`, supergraph: graphql.supergraph, close: () => resources.disposeAsync() };
+  return {
+    url: `${origin}${endpoint}`,
+    supergraph: graphql.supergraph,
+    reload: reloads.offer,
+    refuse: reloads.refused,
+    close: () => resources.disposeAsync(),
+  };
 }
+
+/** Said while ready: the present supergraph is served as before. */
+const refusalDetail = (at: Date | undefined): Readonly<Record<string, string>> =>
+  at === undefined ? {} : { newSupergraph: `refused at ${at.toISOString()}, see the log` };
 
 function trafficLimits(settings: ReturnType<typeof subgraphSettings>) {
   return {

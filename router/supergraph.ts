@@ -6,6 +6,7 @@ import { QueryPlanner } from '@apollo/query-planner';
 import { Kind, parse, print, visit } from 'graphql';
 import type { ConstDirectiveNode, DocumentNode, FieldDefinitionNode, GraphQLSchema } from 'graphql';
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { readAuthRules } from './auth-rules.ts';
 import type { AuthRules } from './auth-rules.ts';
 import { environmentName } from './config.ts';
@@ -59,11 +60,38 @@ const enforcedHere = /^https:\/\/specs\.apollo\.dev\/(authenticated|requiresScop
  * @throws Error saying what is wrong: no supergraph, a feature that is not supported, an event directive that does not hold.
  */
 export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string, string>> = {}): Supergraph {
+  const steps = loadInSteps(sdl, urlOverrides);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** `loadSupergraph`, with turns of the event loop in between for those who are served meanwhile. */
+export async function loadSupergraphMeanwhile(
+  sdl: string,
+  urlOverrides: Readonly<Record<string, string>> = {},
+): Promise<Supergraph> {
+  const steps = loadInSteps(sdl, urlOverrides);
+  for (;;) {
+    await nextTurn();
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Yields where others may have their turn. */
+function* loadInSteps(sdl: string, urlOverrides: Readonly<Record<string, string>>): Generator<undefined, Supergraph> {
   const document = parse(sdl, { noLocation: true });
   const plannerSdl = print(withoutCosts(withoutPurposes(document)));
+  yield;
   const federation = FederationSupergraph.build(plannerSdl);
+  yield;
   const apiSchema = federation.apiSchema();
+  yield;
   const schema = apiSchema.toGraphQLJSSchema();
+  yield;
+  const planner = new QueryPlanner(federation);
 
   const addresses = new Map(Object.entries(urlOverrides).map(([name, url]) => [environmentName(name), url]));
   const subgraphs = new Map(
@@ -76,7 +104,7 @@ export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string
     plannerSdl,
     schema,
     apiSchema,
-    planner: new QueryPlanner(federation),
+    planner,
     subgraphs,
     eventFields: readEventFields(document, federation),
     authRules: readAuthRules(document),

@@ -9,6 +9,7 @@ import { createIdentity } from '../service/identity.ts';
 import { createLog } from '../service/log.ts';
 import { readConfig } from './config.ts';
 import { startRouter } from './router.ts';
+import { loadSupergraph } from './supergraph.ts';
 import type { Router } from './router.ts';
 import { reviewResolvers, reviewSdl, startSubgraph, userResolvers, userSdl } from './test-subgraphs.ts';
 
@@ -51,12 +52,13 @@ export async function startTestRouter(env: Readonly<Record<string, string>> = {}
   ]);
   const keys = await createKeys();
   const log = createLog('router', 'silent');
+  const config = readConfig(
+    { ROUTER_PORT: '0', DRAIN_MS: '0', AUTH_JWKS: keys.jwks, EXAMPLES_FILE: '/nowhere', ...env },
+    [],
+  );
   const router = await startRouter({
-    config: readConfig(
-      { ROUTER_PORT: '0', DRAIN_MS: '0', AUTH_JWKS: keys.jwks, EXAMPLES_FILE: '/nowhere', ...env },
-      [],
-    ),
-    sdl: supergraphSdl,
+    config,
+    supergraph: loadSupergraph(supergraphSdl, config.subgraphUrls),
     identity: createIdentity({ jwks: keys.jwks, ...issuer }),
     connect: () => {
       throw new Error('no event field, no broker');

@@ -83,7 +83,7 @@ export const testMask = createErrorMask({
   onMasked: (error) => console.error('masked', error),
 });
 
-export const prepareTestOperation = createOperations({
+export const { prepare: prepareTestOperation } = createOperations({
   limits: { ...unlimited, depth: 10 },
   introspection: true,
   cacheEntries: 100,
