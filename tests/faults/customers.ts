@@ -51,6 +51,7 @@ const placeOrder = `mutation Place($input: PlaceOrderInput!) { placeOrder(input:
 const cancelOrder = `mutation Cancel($input: CancelOrderInput!) { cancelOrder(input: $input) { order { id status } } }`;
 /** Customers who wait at once, at most; a real shop's load balancer would shed the rest. */
 const mostWaiting = 400;
+const longestBackOffMs = 5_000;
 
 export function startCustomers(options: CustomerOptions): Customers {
   const { graphqlUrl, token, random } = options;
@@ -94,7 +95,7 @@ export function startCustomers(options: CustomerOptions): Customers {
           record.gaveUp = true;
           return;
         }
-        await pause(choices.between(100, 1_000));
+        await pause(backOff(choices, record.attempts));
       }
     };
     await Promise.all(isDoubleClick ? [place(), place()] : [place()]);
@@ -103,7 +104,7 @@ export function startCustomers(options: CustomerOptions): Customers {
     if (!changesMind || orderId === undefined) return;
     await pause(after);
     record.cancelAskedAt = Date.now();
-    for (;;) {
+    for (let attempt = 1; ; attempt += 1) {
       const answer = await ask<{ cancelOrder: { order: { status: OrderStatus } } }>(graphqlUrl, bearer, cancelOrder, {
         input: { orderId, reason: 'changed my mind' },
       });
@@ -112,7 +113,7 @@ export function startCustomers(options: CustomerOptions): Customers {
         return void (record.cancelAnswer = 'REFUSED');
       }
       noteUnknown(`cancelOrder ${answer.kind === 'refused' ? answer.code : answer.why}`);
-      await pause(choices.between(100, 1_000));
+      await pause(backOff(choices, attempt));
     }
   };
 
@@ -156,6 +157,10 @@ export function startCustomers(options: CustomerOptions): Customers {
     },
   };
 }
+
+/** As apps should, customers ask again ever more slowly, and not all at once. */
+const backOff = (choices: Random, attempt: number): number =>
+  choices.between(0.5, 1) * Math.min(200 * 2 ** attempt, longestBackOffMs);
 
 const chooseToken = (choices: Random): string | null => {
   const kind = choices.next();

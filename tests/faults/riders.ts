@@ -39,13 +39,13 @@ export function startRiders({ graphqlUrl, token, random, longestMs }: RiderOptio
 
   const ride = async (deliveryId: string, afterMs: number): Promise<void> => {
     await pause(afterMs);
-    while (!isOver()) {
+    for (let waitMs = 200; !isOver(); waitMs = Math.min(2 * waitMs, 5_000)) {
       const answer = await ask(graphqlUrl, await token(), complete, { input: { deliveryId } });
       if (answer.kind === 'data') return void told.set(deliveryId, 'COMPLETED');
       if (answer.kind === 'refused' && answer.code === 'DELIVERY_NOT_COMPLETABLE') {
         return void told.set(deliveryId, 'CANCELLED');
       }
-      await pause(200);
+      await pause(waitMs);
     }
   };
 

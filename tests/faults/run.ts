@@ -12,6 +12,7 @@ import type { Fault, FaultKind, ScheduleOptions } from './schedule.ts';
 import { countUnsettled, takeSnapshot } from './snapshot.ts';
 import { tellStory } from './story.ts';
 import { startWatcher } from './watchers.ts';
+import type { Watcher } from './watchers.ts';
 import { startWorld } from './world.ts';
 import type { World } from './world.ts';
 
@@ -123,7 +124,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultReport> 
     const injected = [...injection.counts.values()].reduce((sum, count) => sum + count, 0);
     say(
       `${clock(startedAt)} orders ${String(placed)} of ${String(customers.records.length)} answered, ` +
-        `${String(riders.told.size)} delivered, ${String(injected)} faults, watchers saw ${String(watchers[0]?.events.length ?? 0)}`,
+        `${String(riders.told.size)} delivered, ${String(injected)} faults, ${describeWatcher(watchers[0])}`,
     );
   }, 10_000);
   try {
@@ -197,6 +198,10 @@ function tokens(world: World): (sub: string, scope?: string) => Promise<string> 
     return made;
   };
 }
+
+const describeWatcher = (watcher: Watcher | undefined): string =>
+  `${watcher?.name ?? 'nobody'} saw ${String(watcher?.events.length ?? 0)} over ${String(watcher?.connections ?? 0)} ` +
+  `connections (the last one ended: ${watcher?.lastEnd ?? 'never'})`;
 
 const longest = (orders: Evidence['snapshot']['orders']): number =>
   Math.max(

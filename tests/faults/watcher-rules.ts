@@ -27,10 +27,10 @@ export interface WatcherRecord {
 }
 
 /**
- * How long a change may wait to be stored while its broker is away or a stream is filled again. Those that waited when the stream was
+ * How long a change may wait to be stored, several faults in a row and a stream that is filled again included. Those that waited when the stream was
  * lost are stored in the next one, before a watcher that starts anew is there.
  */
-const longestWaitMs = 30_000;
+const longestWaitMs = 120_000;
 
 export function checkWatchers(watcher: WatcherRecord, orders: readonly OrderFact[], report: Report): void {
   const seen = Map.groupBy(watcher.events, ({ orderId }) => orderId);

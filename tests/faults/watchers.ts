@@ -8,8 +8,9 @@ import type { SeenEvent, WatcherRecord } from './watcher-rules.ts';
 
 export interface Watcher extends WatcherRecord {
   readonly events: SeenEvent[];
-  /** How often it connected. */
+  /** How often it connected, and why its last connection ended: a code, or what the socket says. */
   readonly connections: number;
+  readonly lastEnd: string | undefined;
   stop(): Promise<void>;
 }
 
@@ -41,6 +42,7 @@ export function startWatcher({ name, websocketUrl, token, field, watches }: Watc
   let cursor: string | undefined;
   let lastEventAt = Date.now();
   let connections = 0;
+  let lastEnd: string | undefined;
 
   const watchOnce = async (): Promise<void> => {
     const client = createClient({
@@ -76,7 +78,7 @@ export function startWatcher({ name, websocketUrl, token, field, watches }: Watc
         const event = data?.[field];
         if (errors !== undefined || event === undefined) {
           noteErrors(errors);
-          break;
+          return;
         }
         if ((extensions as GraphQLFailure['extensions'])?.['code'] === 'REPLAY_TOO_LONG') openGap();
         const gap = gaps.at(-1);
@@ -92,7 +94,9 @@ export function startWatcher({ name, websocketUrl, token, field, watches }: Watc
           connection: connections,
         });
       }
+      lastEnd = 'complete';
     } catch (error) {
+      lastEnd = error instanceof Error ? error.message : `closed with ${String((error as CloseEvent).code)}`;
       noteErrors(Array.isArray(error) ? (error as readonly GraphQLFailure[]) : undefined);
     } finally {
       clearTimeout(pongTimer);
@@ -102,6 +106,7 @@ export function startWatcher({ name, websocketUrl, token, field, watches }: Watc
   };
 
   const noteErrors = (errors: readonly GraphQLFailure[] | undefined): void => {
+    if (errors !== undefined) lastEnd = errors.map(({ extensions }) => String(extensions?.['code'])).join();
     if (!errors?.some(({ extensions }) => extensions?.['code'] === 'CURSOR_EXPIRED')) return;
     openGap();
     cursor = undefined;
@@ -124,6 +129,9 @@ export function startWatcher({ name, websocketUrl, token, field, watches }: Watc
     gaps,
     get connections() {
       return connections;
+    },
+    get lastEnd() {
+      return lastEnd;
     },
     async stop() {
       stopping.abort();
