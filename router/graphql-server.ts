@@ -49,11 +49,16 @@ export interface GraphqlServerOptions {
 
 interface ApolloContext extends RequestContext {
   readonly onAnswered: (summary: OperationSummary) => void;
-  /** Set when the text of the operation is known. */
-  prepared: Prepared | undefined;
+  /** Apollo Server copies contexts; what is found out meanwhile is kept behind a reference. */
+  readonly found: Found;
   /** Set when it has been run already. */
   readonly result: ExecutionResult | undefined;
   readonly tellCost: boolean;
+}
+
+interface Found {
+  /** Set when the text of the operation is known. */
+  prepared: Prepared | undefined;
 }
 
 /** Starts Apollo Server over our executor. @throws Error when ApolloGateway refuses the supergraph */
@@ -62,7 +67,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
 
   const execute: GatewayExecutor = async ({ context, request }) => {
     const apolloContext = context as ApolloContext;
-    const { prepared } = apolloContext;
+    const { prepared } = apolloContext.found;
     if (prepared?.ok !== true) throw new Error('an operation reached the executor unprepared');
     // Without `data` Apollo Server answers 400, as for any request that was not executed.
     const result =
@@ -86,7 +91,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     introspection: true, // decided in `prepare`
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    csrfPrevention: true,
+    csrfPrevention: false, // done in `http.ts`, for every way to answer
     documentStore: null,
     allowBatchedHttpRequests: false,
     nodeEnv: 'production',
@@ -96,19 +101,24 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
   return {
     supergraph,
     replace,
-    answer: (request, { identify, onAnswered, traceparent, signal }, { prepared, result }) =>
-      server.executeHTTPGraphQLRequest({
+    async answer(request, { identify, onAnswered, traceparent, signal }, { prepared, result }) {
+      const found: Found = { prepared };
+      const response = await server.executeHTTPGraphQLRequest({
         httpGraphQLRequest: { ...request, headers: toHeaderMap(request.headers) },
         context: async () => ({
           viewer: await identified(identify),
           traceparent,
           signal,
           onAnswered,
-          prepared,
+          found,
           result,
           tellCost: wantsCost(request),
         }),
-      }),
+      });
+      return response.status === 400 && found.prepared !== undefined && wantsPlainJson(request, response)
+        ? { ...response, status: 200 }
+        : response;
+    },
     stop: () => server.stop(),
   };
 }
@@ -123,17 +133,17 @@ function preparation(deps: {
     requestDidStart: () =>
       Promise.resolve({
         didResolveSource(request) {
-          const { contextValue, source } = request;
+          const { source } = request;
+          const { found } = request.contextValue;
           const prepared =
-            contextValue.prepared ??
-            deps.prepare(deps.supergraph(), source, request.request.operationName ?? undefined);
-          contextValue.prepared = prepared;
+            found.prepared ?? deps.prepare(deps.supergraph(), source, request.request.operationName ?? undefined);
+          found.prepared = prepared;
           // A document that is there already is neither parsed nor validated again.
           (request as { document?: DocumentNode }).document = prepared.ok ? prepared.operation.document : noDocument;
           return Promise.resolve();
         },
         responseForOperation({ contextValue, response }) {
-          const { prepared } = contextValue;
+          const { prepared } = contextValue.found;
           if (prepared?.ok !== false) return Promise.resolve(null);
           return Promise.resolve({
             http: { status: 400, headers: response.http.headers },
@@ -151,7 +161,7 @@ function preparation(deps: {
 const noDocument: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
 
 function summaryOf({ contextValue, response }: GraphQLRequestContext<ApolloContext>): OperationSummary {
-  const { prepared } = contextValue;
+  const { prepared } = contextValue.found;
   const errors = response.body?.kind === 'single' ? response.body.singleResult.errors : undefined;
   return {
     kind: prepared?.ok === true ? prepared.operation.kind : 'unknown',
@@ -169,6 +179,15 @@ async function identified(identify: () => Promise<Viewer | undefined>): Promise<
     const status = code === 'UNAUTHENTICATED' ? 401 : code === 'SERVICE_UNAVAILABLE' ? 503 : 500;
     throw new GraphQLError(error instanceof Error ? error.message : code, { extensions: { code, http: { status } } });
   }
+}
+
+/**
+ * Whether the answer is `application/json` because the client asked for it by name. Clients that do may not know the answers of
+ * requests with another status to be GraphQL, so the specification gives them 200 for every request that is well-formed.
+ */
+function wantsPlainJson({ headers }: GraphqlHttpRequest, response: GraphqlHttpResponse): boolean {
+  const type = new Map(response.headers).get('content-type') ?? '';
+  return type.startsWith('application/json') && String(headers['accept'] ?? '').includes('application/json');
 }
 
 function toHeaderMap(headers: GraphqlHttpRequest['headers']): HeaderMap {

@@ -85,9 +85,17 @@ describe('a bad request', () => {
 
   test('that a page of another site can send without asking is refused (CSRF)', async () => {
     const plain = await post('{"query":"{ users { id } }"}', { 'content-type': 'text/plain' });
-    expect([plain.status, plain.codes]).toEqual([400, ['BAD_REQUEST']]);
-    const get = await fetch(`${router.url}?query=${encodeURIComponent('{ users { id } }')}`);
-    expect(get.status).toBe(400);
+    expect([plain.status, plain.codes]).toEqual([415, ['UNSUPPORTED_MEDIA_TYPE']]);
+    const get = (headers: Readonly<Record<string, string>>): Promise<Response> =>
+      fetch(`${router.url}?query=${encodeURIComponent('{ users { id } }')}`, { headers });
+    const refused = await get({ origin: 'http://elsewhere.example' });
+    expect([refused.status, await refused.json()]).toMatchObject([
+      403,
+      { errors: [{ extensions: { code: 'CROSS_SITE_REQUEST' } }] },
+    ]);
+    expect((await get({ origin: router.origin })).status).toBe(200);
+    const stream = { origin: 'http://elsewhere.example', accept: 'text/event-stream' };
+    expect((await get(stream)).status).toBe(403);
   });
 
   test('at an unknown address is answered 404', async () => {

@@ -9,6 +9,7 @@ import type { VerifyIdentity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, SpanKind } from '../service/telemetry.ts';
 import { corsHeaders } from './cors.ts';
+import { isCrossSite } from './csrf.ts';
 import type { AnswerGraphql } from './graphql-http.ts';
 import type { RouterMetrics } from './metrics.ts';
 import type { Page, Pages } from './pages.ts';
@@ -96,20 +97,23 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (pages !== undefined && request.method === 'GET' && search === '' && wantsHtml(request)) {
       return sendPage(response, pages.sandbox());
     }
+    if (isCrossSite(request, options.corsOrigins)) return refuse(response, 403, 'CROSS_SITE_REQUEST');
     let body: unknown;
     if (request.method === 'POST') {
+      if (!isJson(request)) {
+        discard(request);
+        return refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE');
+      }
       const bytes = await readBody(request, options.bodyLimitBytes);
       if (bytes === undefined) {
         discard(request);
         response.setHeader('connection', 'close');
         return refuse(response, 413, 'PAYLOAD_TOO_LARGE');
       }
-      if (isJson(request)) {
-        try {
-          body = JSON.parse(bytes.toString('utf8'));
-        } catch {
-          return refuse(response, 400, 'BAD_REQUEST', 'The body is no valid JSON.');
-        }
+      try {
+        body = JSON.parse(bytes.toString('utf8'));
+      } catch {
+        return refuse(response, 400, 'BAD_REQUEST', 'The body is no valid JSON.');
       }
     }
     if (options.stream !== undefined && (await options.stream(request, response, paramsOf(body, search)))) return;

@@ -24,6 +24,10 @@ export const errorTable = {
   OPERATION_RESOLUTION_FAILURE: client('The document does not say which operation to run.'),
   PERSISTED_QUERY_NOT_FOUND: client('The persisted query is not known here; send it whole.'),
   PERSISTED_QUERY_NOT_SUPPORTED: client('Persisted queries are not served here; send the query whole.'),
+  CROSS_SITE_REQUEST: client(
+    'A page of another site may have sent this; list its origin, or send the header apollo-require-preflight.',
+  ),
+  UNSUPPORTED_MEDIA_TYPE: client('The body must be JSON, and its content type must say so.'),
   PAYLOAD_TOO_LARGE: client('The request body is over the limit.'),
   MAX_TOKENS_LIMIT: client('The GraphQL document is over the limit of tokens.'),
   MAX_DEPTH_LIMIT: client('The operation is nested deeper than is allowed.'),
