@@ -126,7 +126,7 @@ async function freePort(): Promise<number> {
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
-  const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
   child.kill('SIGTERM');
   await exited;
   clearTimeout(timer);

@@ -108,4 +108,66 @@ describe('fetches to one subgraph at the same moment', () => {
       'too busy right.name',
     ]);
   });
+
+  describe('that ask the same of different objects', () => {
+    const same = `query Same { left { name next { name } } right { thing { name next { name } } } things { name next { name } } }`;
+
+    test('are one list, with each object once', async () => {
+      const { data, errors } = await graph.run(same);
+      expect(data).toEqual({
+        left: { name: 'thing 1', next: { name: 'thing 10' } },
+        right: { thing: { name: null, next: { name: 'thing 20' } } },
+        things: [
+          { name: 'thing 1', next: { name: 'thing 10' } },
+          { name: 'thing 3', next: { name: 'thing 30' } },
+        ],
+      });
+      // The first place of an object takes the answer, the others have copies: no two share a part.
+      const { left, things } = data as { left: { next: object }; things: { next: object }[] };
+      expect(left.next).not.toBe(things[0]?.next);
+      expect(errors?.map(({ message, path }) => [message, path])).toEqual([['no name', ['right', 'thing', 'name']]]);
+      expect(graph.requests.map(({ variables }) => variables['representations'])).toEqual([
+        undefined,
+        [
+          { __typename: 'Thing', id: '1' },
+          { __typename: 'Thing', id: '2' },
+          { __typename: 'Thing', id: '3' },
+        ],
+      ]);
+    });
+
+    test('an error of an object is told wherever it stands', async () => {
+      const { errors } = await executeOperation(
+        graph.compile('query Both { left { name } things { name } }'),
+        {},
+        (request, context) =>
+          request.subgraph === 'b'
+            ? Promise.resolve({
+                data: { _entities: [{ name: null }, { name: 'three' }] },
+                errors: [{ message: 'no name', path: ['_entities', 0, 'name'] }],
+              })
+            : graph.fetch(request, context),
+        undefined,
+      );
+      expect(errors?.map(({ path }) => path?.join('.'))).toEqual(['left.name', 'things.0.name']);
+    });
+
+    test.each([
+      ['an answer that lacks an object', { data: { _entities: [{ name: 'one' }] } }],
+      ['an error of the whole', { data: null, errors: [{ message: 'too busy' }] }],
+    ])('%s is told at each', async (_name, answer) => {
+      const { data, errors } = await executeOperation(
+        graph.compile('query Both { left { name } things { name } }'),
+        {},
+        (request, context) => (request.subgraph === 'b' ? Promise.resolve(answer) : graph.fetch(request, context)),
+        undefined,
+      );
+      expect(data).toEqual({ left: { name: null }, things: [{ name: null }, { name: null }] });
+      expect(errors?.map(({ path }) => path?.join('.')).sort()).toEqual([
+        'left.name',
+        'things.0.name',
+        'things.1.name',
+      ]);
+    });
+  });
 });

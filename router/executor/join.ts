@@ -1,10 +1,11 @@
-// Joins fetches of entities that go to one subgraph at the same moment into one request: an `_entities` field for each,
+// Joins fetches of entities that go to one subgraph at the same moment into one request: an `_entities` field for each text,
 // under aliases. The answer is taken apart again, so that each fetch sees what it would have got alone.
 import type { FetchNode } from '@apollo/query-planner';
 import { Kind, parse, print, stripIgnoredCharacters, visit } from 'graphql';
 import type { DocumentNode, FieldNode, OperationDefinitionNode, VariableDefinitionNode } from 'graphql';
 import type { SubgraphError, SubgraphFetch, SubgraphRequest, SubgraphResponse } from './execute.ts';
 import { isBefore, type PlacedFetch } from './order.ts';
+import { textWithoutName, unite, type Pending } from './union.ts';
 
 /** Asks subgraphs in the name of one execution. */
 export interface Joiner {
@@ -13,12 +14,6 @@ export interface Joiner {
 
 /** What is known of joins from earlier executions of a plan: their texts, by the operations joined. */
 export type JoinTexts = Map<string, string | undefined>;
-
-interface Pending {
-  readonly node: FetchNode;
-  readonly request: SubgraphRequest;
-  readonly answer: PromiseWithResolvers<SubgraphResponse>;
-}
 
 const maxJoined = 10;
 const maxTexts = 100;
@@ -41,7 +36,7 @@ export function joinableIn(fetches: readonly PlacedFetch[]): ReadonlySet<FetchNo
   );
 }
 
-/** Makes the joiner of one execution. What is asked in one go of the event loop's microtasks is sent together. */
+/** Makes the joiner of one execution. What is asked in one turn of the event loop is sent together. */
 export function createJoiner<Context>(fetch: SubgraphFetch<Context>, context: Context, texts: JoinTexts): Joiner {
   let pending: Pending[] = [];
 
@@ -66,16 +61,19 @@ export function createJoiner<Context>(fetch: SubgraphFetch<Context>, context: Co
     );
   };
   const flush = (): void => {
-    const groups = Map.groupBy(pending, ({ request }) => request.subgraph);
+    const bySubgraph = Map.groupBy(pending, ({ request }) => request.subgraph);
     pending = [];
-    for (const group of groups.values()) {
+    for (const ofSubgraph of bySubgraph.values()) {
+      const byText = Map.groupBy(ofSubgraph, ({ node }) => textWithoutName(node));
+      const group = [...byText.values()].map(unite);
       for (let at = 0; at < group.length; at += maxJoined) sendJoined(group.slice(at, at + maxJoined));
     }
   };
 
   return {
     ask: (node, request) => {
-      if (pending.length === 0) queueMicrotask(flush);
+      // Answers that came in the same turn have all been dealt with by then, so that what follows from them meets here.
+      if (pending.length === 0) setImmediate(flush);
       const answer = Promise.withResolvers<SubgraphResponse>();
       pending.push({ node, request, answer });
       return answer.promise;
