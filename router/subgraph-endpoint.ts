@@ -3,6 +3,8 @@ import { Pool, errors as undiciErrors } from 'undici';
 import { keptIdleMs } from '../service/drain.ts';
 import type { SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
 import type { FetchContext } from './subgraph-client.ts';
+import { exchange, isTimeout } from './subgraph-exchange.ts';
+import type { ExchangeAnswer } from './subgraph-exchange.ts';
 import { FailedAttempt, parseRetryAfter } from './traffic/failed-attempt.ts';
 
 export interface EndpointOptions {
@@ -30,6 +32,13 @@ const connectAttemptMs = 2_000;
 /** How a subgraph, or a proxy before it, says that it takes no work now. */
 const turnedAway: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
+const constantHeaders: readonly string[] = [
+  'content-type',
+  'application/json',
+  'accept',
+  'application/json, application/graphql-response+json;q=0.9',
+];
+
 /** Opens no connection yet. @throws Error when the URL is none of HTTP */
 export function openEndpoint(url: string, options: EndpointOptions): SubgraphEndpoint {
   const { connections, connectMs, maxResponseBytes } = options;
@@ -48,27 +57,15 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
   return {
     url,
     async ask({ query, operationName, variables }, { viewer, traceparent, signal }, leftMs) {
-      const deadline = performance.now() + leftMs;
-      const headers: Record<string, string> = {
-        'content-type': 'application/json',
-        accept: 'application/json, application/graphql-response+json;q=0.9',
-      };
-      if (viewer !== undefined) headers['authorization'] = `Bearer ${viewer.token}`;
-      if (traceparent !== undefined) headers['traceparent'] = traceparent;
+      const headers = [...constantHeaders];
+      if (viewer !== undefined) headers.push('authorization', `Bearer ${viewer.token}`);
+      if (traceparent !== undefined) headers.push('traceparent', traceparent);
+      const body = JSON.stringify(
+        operationName === undefined ? { query, variables } : { query, operationName, variables },
+      );
       try {
-        const answer = await pool.request({
-          path,
-          method: 'POST',
-          headers,
-          body: JSON.stringify(
-            operationName === undefined ? { query, variables } : { query, operationName, variables },
-          ),
-          headersTimeout: leftMs,
-          bodyTimeout: leftMs,
-          ...(signal === undefined ? {} : { signal }),
-        });
-        const text = await textOf(answer.body as AsyncIterable<Buffer>, maxResponseBytes, deadline);
-        return toResponse(answer.statusCode, answer.headers['retry-after'], text);
+        const answer = await exchange(pool, { path, headers, body, leftMs, maxBytes: maxResponseBytes, signal });
+        return toResponse(answer);
       } catch (error) {
         throw signal?.aborted === true ? error : toFailedAttempt(error);
       }
@@ -77,25 +74,12 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
   };
 }
 
-async function textOf(body: AsyncIterable<Buffer>, maxBytes: number, deadline: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    // Leaving the loop destroys the body, and with it the connection.
-    if (bytes > maxBytes) throw new FailedAttempt('bad-answer', `the answer is over ${String(maxBytes)} bytes`);
-    if (performance.now() > deadline) throw new FailedAttempt('timeout', 'the answer came too slowly');
-    chunks.push(chunk);
-  }
-  return (chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)).toString('utf8');
-}
-
 /** An answer with data counts whatever its status is; so does one with errors, unless the status says that nothing was done. */
-function toResponse(statusCode: number, retryAfter: string | string[] | undefined, text: string): SubgraphResponse {
+function toResponse({ statusCode, retryAfter, text }: ExchangeAnswer): SubgraphResponse {
   const answer = parseObject(text);
   const { data, errors } = answer ?? {};
   if (turnedAway.has(statusCode) && (data ?? null) === null) {
-    const retryAfterMs = parseRetryAfter(typeof retryAfter === 'string' ? retryAfter : undefined, Date.now());
+    const retryAfterMs = parseRetryAfter(retryAfter, Date.now());
     throw new FailedAttempt('turned-away', `the answer has status ${String(statusCode)}`, { retryAfterMs });
   }
   const isResponse = (data !== undefined && typeof data === 'object') || (Array.isArray(errors) && errors.length > 0);
@@ -120,9 +104,7 @@ function toFailedAttempt(cause: unknown): FailedAttempt {
   if (cause instanceof undiciErrors.ConnectTimeoutError || isUnsent(cause)) {
     return new FailedAttempt('unsent', message, { cause });
   }
-  if (cause instanceof undiciErrors.HeadersTimeoutError || cause instanceof undiciErrors.BodyTimeoutError) {
-    return new FailedAttempt('timeout', message, { cause });
-  }
+  if (isTimeout(cause)) return new FailedAttempt('timeout', message, { cause });
   return new FailedAttempt(isBroken(cause) ? 'broken' : 'bad-answer', message, { cause });
 }
 
