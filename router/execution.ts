@@ -1,36 +1,15 @@
 // Executes a prepared query or mutation for one viewer: coerces its variables, leaves out what the viewer may not have, runs it.
-import { getVariableValues } from 'graphql';
-import type { ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { permit } from './auth.ts';
 import type { Permission } from './auth.ts';
 import type { CheckCost } from './cost-limit.ts';
-import { withCode } from './errors.ts';
 import { executeOperation } from './executor/execute.ts';
 import type { SubgraphFetch } from './executor/execute.ts';
 import { restrictOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
 import type { FetchContext, RequestContext } from './subgraph-client.ts';
-
-/** Coerced variables, or the BAD_USER_INPUT errors of those that do not fit. The same for HTTP and sockets. */
-export type CoercedVariables =
-  | { readonly ok: true; readonly values: Readonly<Record<string, unknown>> }
-  | { readonly ok: false; readonly errors: readonly GraphQLError[] };
-
-const maxCoercionErrors = 20;
-
-export function coerceVariables(
-  operation: CompiledOperation,
-  given: Readonly<Record<string, unknown>> | undefined,
-): CoercedVariables {
-  const definitions = operation.operation.variableDefinitions ?? [];
-  if (definitions.length === 0) return { ok: true, values: {} };
-  const result = getVariableValues(operation.supergraph.schema, definitions, given ?? {}, {
-    maxErrors: maxCoercionErrors,
-  });
-  if (result.coerced !== undefined) return { ok: true, values: result.coerced };
-  return { ok: false, errors: result.errors.map((error) => withCode(error, 'BAD_USER_INPUT')) };
-}
+import { coerceVariables } from './variables.ts';
 
 /** What an operation is run with. */
 export interface ExecutionDeps {

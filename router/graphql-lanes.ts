@@ -2,6 +2,7 @@
 // answered here directly; everything else goes through Apollo Server, and so does every refusal. The rules are the same functions
 // in both lanes (prepare, identify, answer, mask), and what one lane has done the other does not do again.
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
+import type { Viewer } from '../service/identity.ts';
 import { codesOf } from './errors.ts';
 import type { ErrorMask } from './errors.ts';
 import { answerOperation } from './execution.ts';
@@ -42,13 +43,18 @@ export function createGraphqlLanes({ apollo, prepare, execution, mask }: LanesOp
   // Negotiation stays in one place: what Apollo Server chose for an `accept` header once is what the direct lane answers with.
   const headersByAccept = createLruCache<Headers>({ maxEntries: maxAccepts });
 
-  const throughApollo = async (
+  const handOn = (
     request: GraphqlHttpRequest,
     context: GraphqlRequestContext,
+    identified: Promise<Viewer | undefined>,
+    progress: Progress,
+  ): Promise<GraphqlHttpResponse> => apollo.answer(request, { ...context, identify: () => identified }, progress);
+  const learn = async (
     accept: string,
     progress: Progress,
+    answered: Promise<GraphqlHttpResponse>,
   ): Promise<GraphqlHttpResponse> => {
-    const response = await apollo.answer(request, context, progress);
+    const response = await answered;
     const isUsual = isObject(progress.result?.data) && response.body.kind === 'complete';
     if (isUsual && (response.status ?? 200) === 200 && accept.length <= maxAcceptLength) {
       headersByAccept.set(accept, [...response.headers]);
@@ -60,17 +66,16 @@ export function createGraphqlLanes({ apollo, prepare, execution, mask }: LanesOp
     const params = directParams(request);
     if (params === undefined) return apollo.answer(request, context, {});
     const identified = context.identify();
-    const known: GraphqlRequestContext = { ...context, identify: () => identified };
     const accept = singleHeader(request, 'accept') ?? '';
 
     let viewer;
     try {
       viewer = await identified;
     } catch {
-      return apollo.answer(request, known, {});
+      return handOn(request, context, identified, {});
     }
     const prepared = prepare(apollo.supergraph(), params.query, params.operationName);
-    if (!prepared.ok) return apollo.answer(request, known, { prepared });
+    if (!prepared.ok) return handOn(request, context, identified, { prepared });
     const { operation } = prepared;
     const { traceparent, signal } = context;
     const running = { viewer, traceparent, signal };
@@ -79,7 +84,8 @@ export function createGraphqlLanes({ apollo, prepare, execution, mask }: LanesOp
     // Without data nothing was run, which has a status of its own; so may an error.
     const isOrdinary = isObject(result.data) && !result.errors?.some(({ extensions }) => 'http' in extensions);
     if (headers === undefined || !isOrdinary) {
-      return throughApollo(request, known, accept, { prepared, result });
+      const progress = { prepared, result };
+      return learn(accept, progress, handOn(request, context, identified, progress));
     }
     const errors = result.errors?.map(mask);
     context.onAnswered({ kind: operation.kind, name: operation.name, codes: codesOf(errors) });

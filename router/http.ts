@@ -79,7 +79,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           checks: { ...options.details() },
         });
       case '/metrics':
-        return send(response, 200, metrics.registry.contentType, await metrics.registry.metrics());
+        return send(response, 200, [['content-type', metrics.registry.contentType]], await metrics.registry.metrics());
       default: {
         const page = request.method === 'GET' ? pages?.at(pathname) : undefined;
         if (page === undefined) return refuse(response, 404, 'NOT_FOUND', 'There is nothing at this address.');
@@ -143,10 +143,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         },
       );
       release();
-      for (const [name, value] of answer.headers) response.setHeader(name, value);
-      const { body: answered } = answer;
-      if (answered.kind === 'complete') return send(response, answer.status ?? 200, undefined, answered.string);
-      response.writeHead(answer.status ?? 200);
+      const { status = 200, headers, body: answered } = answer;
+      if (answered.kind === 'complete') return send(response, status, headers, answered.string);
+      response.writeHead(status, [...headers].flat());
       for await (const chunk of answered.asyncIterator) response.write(chunk);
       response.end();
     });
@@ -275,20 +274,31 @@ function wantsHtml(request: IncomingMessage): boolean {
 function sendPage(response: ServerResponse, { contentType, headers, body }: Page): void {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.setHeader('x-content-type-options', 'nosniff');
-  send(response, 200, contentType, body);
+  send(response, 200, [['content-type', contentType]], body);
 }
 
 function refuse(response: ServerResponse, status: number, code: ErrorCode, message = errorTable[code].message): void {
   sendJson(response, status, { errors: [{ message, extensions: { code } }] });
 }
 
+const jsonHead = [
+  ['cache-control', 'no-store'],
+  ['content-type', 'application/json; charset=utf-8'],
+] as const;
+
 function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  response.setHeader('cache-control', 'no-store');
-  send(response, status, 'application/json; charset=utf-8', JSON.stringify(value));
+  send(response, status, jsonHead, JSON.stringify(value));
 }
 
-function send(response: ServerResponse, status: number, contentType: string | undefined, body: string | Buffer): void {
-  if (contentType !== undefined) response.setHeader('content-type', contentType);
-  response.setHeader('content-length', Buffer.byteLength(body));
-  response.writeHead(status).end(body);
+/** The one place where a body leaves. The head is given as a list, which costs less than headers that are set one by one. */
+function send(
+  response: ServerResponse,
+  status: number,
+  headers: Iterable<readonly [string, string]>,
+  body: string | Buffer,
+): void {
+  const head: string[] = [];
+  for (const [name, value] of headers) head.push(name, value);
+  head.push('content-length', String(Buffer.byteLength(body)));
+  response.writeHead(status, head).end(body);
 }

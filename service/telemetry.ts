@@ -1,5 +1,14 @@
 // Traces (OpenTelemetry, W3C trace context) and metrics (Prometheus) of a process.
-import { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api';
+import {
+  context,
+  isSpanContextValid,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+} from '@opentelemetry/api';
 import type { Attributes, Context, Span } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
@@ -8,6 +17,7 @@ import {
   BatchSpanProcessor,
   NodeTracerProvider,
   ParentBasedSampler,
+  RandomIdGenerator,
 } from '@opentelemetry/sdk-trace-node';
 import { hostname } from 'node:os';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -16,6 +26,9 @@ export { SpanKind } from '@opentelemetry/api';
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 const tracer = trace.getTracer('baedal');
+const ids = new RandomIdGenerator();
+/** Whether there are traces whose spans nobody is sent: then a span is no more than its ids. */
+let areSpansUnsent = false;
 
 /**
  * Turns tracing on for this process. Without an endpoint spans are not recorded, but every operation still has a trace id that
@@ -36,6 +49,7 @@ export function startTracing(service: string, endpoint: string | undefined): () 
         },
   );
   provider.register();
+  areSpansUnsent = endpoint === undefined;
   return () => provider.shutdown();
 }
 
@@ -49,9 +63,9 @@ export function createMetrics(service: string): Registry {
 
 /** The trace context to hand on, as a W3C `traceparent`; undefined outside any trace. */
 export function currentTraceparent(): string | undefined {
-  const carrier: Record<string, string> = {};
-  propagation.inject(context.active(), carrier);
-  return carrier['traceparent'];
+  const active = trace.getSpanContext(context.active());
+  if (active === undefined || !isSpanContextValid(active)) return undefined;
+  return `00-${active.traceId}-${active.spanId}-${active.traceFlags === TraceFlags.SAMPLED ? '01' : '00'}`;
 }
 
 /** Whether somebody records the trace of a `traceparent`: without, spans cost time and tell nobody. */
@@ -88,6 +102,12 @@ export function asSpan(name: string, settings: SpanSettings, work: () => void): 
 
 function startSpan(name: string, { kind, traceparent, attributes }: SpanSettings): { parent: Context; span: Span } {
   const parent = traceparent === undefined ? context.active() : propagation.extract(ROOT_CONTEXT, { traceparent });
+  if (areSpansUnsent) {
+    const above = trace.getSpanContext(parent);
+    const traceId = above?.traceId ?? ids.generateTraceId();
+    const spanContext = { traceId, spanId: ids.generateSpanId(), traceFlags: above?.traceFlags ?? TraceFlags.NONE };
+    return { parent, span: trace.wrapSpanContext(spanContext) };
+  }
   return {
     parent,
     span: tracer.startSpan(name, { kind: kind ?? SpanKind.INTERNAL, attributes: attributes ?? {} }, parent),

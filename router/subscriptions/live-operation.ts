@@ -6,7 +6,7 @@ import type { Logger } from '../../service/log.ts';
 import { authorize } from '../auth.ts';
 import type { CheckCost } from '../cost-limit.ts';
 import type { ErrorMask } from '../errors.ts';
-import { coerceVariables } from '../execution.ts';
+import { coerceVariables } from '../variables.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
 import type { PrepareOperation } from '../operations.ts';

@@ -2,7 +2,7 @@
 import { print } from 'graphql';
 import { CodedError, isErrorCode } from '../../service/errors.ts';
 import { authorize } from '../auth.ts';
-import { coerceVariables } from '../execution.ts';
+import { coerceVariables } from '../variables.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
 import type { PrepareOperation } from '../operations.ts';
 import type { Supergraph } from '../supergraph.ts';

@@ -1,0 +1,49 @@
+// Variables that need no coercion are taken as they are; what comes of it must be what graphql-js says.
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { getVariableValues } from 'graphql';
+import { makeGraph } from './executor/testing/graph.ts';
+import { coerceVariables } from './variables.ts';
+
+const graph = makeGraph([
+  {
+    name: 'a',
+    sdl: `type Query { f(s: String, i: ID, b: Boolean, n: Int, x: Float, l: [Int!], e: Side, o: In): Int }
+      enum Side { LEFT RIGHT } input In { n: Int! }`,
+  },
+]);
+const operations = [
+  'query ($s: String, $i: ID!, $b: Boolean = true, $n: Int!, $x: Float) { f(s: $s, i: $i, b: $b, n: $n, x: $x) }',
+  'query ($n: Int = 3, $x: Float!) { f(n: $n, x: $x) }',
+  'query ($n: Int, $l: [Int!], $e: Side, $o: In) { f(n: $n, l: $l, e: $e, o: $o) }',
+].map((text) => graph.compile(text));
+
+const value = fc.oneof(
+  fc.string(),
+  fc.boolean(),
+  fc.integer(),
+  fc.double(),
+  fc.constantFrom(null, undefined, -0, 2 ** 31, -(2 ** 31), 1.5, '7', 'LEFT', [1], { n: 1 }),
+);
+const given = fc.dictionary(fc.constantFrom('s', 'i', 'b', 'n', 'x', 'l', 'e', 'o', '__proto__'), value);
+
+test('coercion gives what graphql-js gives, for values that fit and for those that do not', () => {
+  let taken = 0;
+  fc.assert(
+    fc.property(fc.constantFrom(...operations), given, (operation, variables) => {
+      const ours = coerceVariables(operation, variables);
+      const definitions = operation.operation.variableDefinitions ?? [];
+      const theirs = getVariableValues(graph.supergraph.schema, definitions, variables);
+      if (ours.ok) {
+        taken++;
+        expect(ours.values).toEqual({ ...theirs.coerced });
+        expect(Object.keys(ours.values)).toEqual(Object.keys(theirs.coerced ?? {}));
+      } else {
+        expect(ours.errors.map(({ message }) => message)).toEqual(theirs.errors?.map(({ message }) => message));
+        expect(ours.errors.every(({ extensions }) => extensions['code'] === 'BAD_USER_INPUT')).toBe(true);
+      }
+    }),
+    { numRuns: 3_000, seed: 1 },
+  );
+  expect(taken).toBeGreaterThan(300);
+});
