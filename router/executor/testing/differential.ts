@@ -111,12 +111,7 @@ export async function runOurs(
   variables: Record<string, unknown>,
   down?: string,
 ): Promise<ExecutionResult> {
-  const { coerced, errors } = getVariableValues(
-    bench.graph.supergraph.schema,
-    operation.operation.variableDefinitions ?? [],
-    variables,
-  );
-  if (!coerced) throw errors[0] as GraphQLError;
+  const coerced = coerce(operation, variables);
   const fetch: SubgraphFetch<undefined> = (request, context) =>
     request.subgraph === down
       ? Promise.reject(new CodedError('SERVICE_UNAVAILABLE'))
@@ -129,6 +124,13 @@ export async function runOurs(
   const result = await executeEvent(operation, coerced, { event: payload }, fetch, undefined);
   if (JSON.stringify(payload) !== before) throw new Error('The event was changed.');
   return plain(result);
+}
+
+/** The values of an operation's variables as the executor wants them. */
+export function coerce({ supergraph, operation }: CompiledOperation, variables: Record<string, unknown>) {
+  const { coerced, errors } = getVariableValues(supergraph.schema, operation.variableDefinitions ?? [], variables);
+  if (!coerced) throw errors[0] as GraphQLError;
+  return coerced;
 }
 
 const plain = (result: ExecutionResult): ExecutionResult => JSON.parse(JSON.stringify(result)) as ExecutionResult;

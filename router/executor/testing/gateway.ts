@@ -1,0 +1,124 @@
+// Runs one operation through ApolloGateway's own executor, over the same subgraphs, and says how its result differs from ours.
+import { buildOperationContext, executeQueryPlan } from '@apollo/gateway';
+import type { ServiceMap } from '@apollo/gateway';
+import { operationFromDocument } from '@apollo/federation-internals';
+import type { QueryPlan } from '@apollo/query-planner';
+import type { ExecutionResult } from 'graphql';
+import { clientKeyOf, dataKeysFor, documentToPlan } from '../keys.ts';
+import type { CompiledOperation } from '../operation.ts';
+import type { Bench } from './differential.ts';
+
+/** What the gateway says, or why it was not asked. */
+export type GatewayAnswer = { readonly result: ExecutionResult } | { readonly unable: GatewayLimit };
+
+/** What ApolloGateway (2.14.4) is known not to do, so that its result says nothing. */
+export type GatewayLimit =
+  /** It ignores the `contextRewrites` of a plan: arguments with @fromContext get no value. */
+  | 'context'
+  /** Where representations are sent as an interface (@interfaceObject) it loses the name of the object type to it. */
+  | 'interface-object'
+  /** It runs a plan that the planner has put in the wrong order as it stands, where ours catches up. */
+  | 'misordered';
+
+/**
+ * Executes a query or a mutation. The gateway is given the document as our planner gets it: conditions decided and aliases
+ * out of the way of keys. What the planner does wrong without that is not the executor's difference.
+ */
+export async function runGateway(
+  bench: Bench,
+  { document, operation, variantFor }: CompiledOperation,
+  variables: Readonly<Record<string, unknown>>,
+): Promise<GatewayAnswer> {
+  const { supergraph, fetch } = bench.graph;
+  const planned = documentToPlan(document, dataKeysFor(document, supergraph), variables);
+  const operationName = operation.name ? { operationName: operation.name.value } : {};
+  const plan = supergraph.planner.buildQueryPlan(
+    operationFromDocument(supergraph.apiSchema, planned, { ...operationName, validate: false }),
+  );
+  const limit = limitOf(plan);
+  if (limit) return { unable: limit };
+  if (variantFor(variables).plan.isMisordered) return { unable: 'misordered' };
+  const services: ServiceMap = {};
+  for (const subgraph of supergraph.subgraphs.keys()) {
+    services[subgraph] = {
+      process: async ({ request }) =>
+        await fetch(
+          {
+            subgraph,
+            query: request.query ?? '',
+            operationName: request.operationName,
+            variables: request.variables ?? {},
+            kind: 'query',
+          },
+          undefined,
+        ),
+    };
+  }
+  const result = await executeQueryPlan(
+    plan,
+    services,
+    { request: { variables }, context: {}, metrics: {}, logger: silent } as unknown as Parameters<
+      typeof executeQueryPlan
+    >[2],
+    buildOperationContext({ schema: supergraph.schema, operationDocument: planned, ...operationName }),
+    bench.facts.schema,
+    supergraph.apiSchema,
+  );
+  return { result: inClientKeys(JSON.parse(JSON.stringify(result)) as ExecutionResult) };
+}
+
+/** How the gateway's result differs from ours in content; undefined when it does not. */
+export function gatewayDifference(ours: ExecutionResult, gateways: ExecutionResult): string | undefined {
+  const place = otherPlace(ours.data ?? null, gateways.data ?? null, '');
+  if (place !== undefined) return `the gateway's data differ at "${place}"`;
+  // It also tells errors of fields that the client has not asked for, but a fetch through an interface has.
+  const told = (gateways.errors ?? []).filter(({ path }) => isAskedFor(ours.data, path ?? []));
+  const isFailed = (ours.errors ?? []).length > 0;
+  return isFailed === told.length > 0 ? undefined : `the gateway has ${isFailed ? 'no ' : ''}errors`;
+}
+
+function isAskedFor(data: unknown, path: ReadonlyArray<string | number>): boolean {
+  let value = data;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return true;
+    const clientKey = typeof key === 'string' ? clientKeyOf(key) : key;
+    if (!Object.hasOwn(value, clientKey)) return false;
+    value = (value as Record<string, unknown>)[clientKey];
+  }
+  return true;
+}
+
+const say = (): undefined => undefined;
+const silent = { debug: say, info: say, warn: say, error: say };
+
+function limitOf(plan: QueryPlan): GatewayLimit | undefined {
+  const text = JSON.stringify(plan);
+  if (text.includes('"contextRewrites":[{')) return 'context';
+  return text.includes('"inputRewrites":[{"kind":"ValueSetter"') ? 'interface-object' : undefined;
+}
+
+function inClientKeys(result: ExecutionResult): ExecutionResult {
+  const rename = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(rename);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, held]) => [clientKeyOf(key), rename(held)]));
+  };
+  return { ...result, data: rename(result.data ?? null) as Record<string, unknown> | null };
+}
+
+/** The order of keys is not compared: the gateway's is that of its plan. Nor a `__typename` that stands for an empty selection. */
+function otherPlace(ours: unknown, gateways: unknown, path: string): string | undefined {
+  if (typeof ours !== 'object' || ours === null || typeof gateways !== 'object' || gateways === null) {
+    return JSON.stringify(ours) === JSON.stringify(gateways) ? undefined : path;
+  }
+  const keys = new Set([...Object.keys(ours), ...Object.keys(gateways).filter((key) => key !== '__typename')]);
+  for (const key of keys) {
+    const found = otherPlace(
+      Object.hasOwn(ours, key) ? (ours as Record<string, unknown>)[key] : undefined,
+      Object.hasOwn(gateways, key) ? (gateways as Record<string, unknown>)[key] : undefined,
+      `${path}/${key}`,
+    );
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
