@@ -32,7 +32,7 @@ describe('the configuration', () => {
     };
     const config = readConfig(env, []);
     expect(subgraphSettings(config, 'my-payments')).toMatchObject({ SUBGRAPH_TIMEOUT_MS: 300, SUBGRAPH_RETRIES: 1 });
-    expect(subgraphSettings(config, 'x')).toMatchObject({ SUBGRAPH_TIMEOUT_MS: 900, SUBGRAPH_QUEUE: 512 });
+    expect(subgraphSettings(config, 'x')).toMatchObject({ SUBGRAPH_TIMEOUT_MS: 900, SUBGRAPH_QUEUE: 256 });
     expect(() => readConfig({ ...env, SUBGRAPH_RETRIES_X: '99' }, [])).toThrow(/SUBGRAPH_RETRIES_X must be at most 10/);
   });
 

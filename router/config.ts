@@ -27,7 +27,7 @@ const subgraphEnv = {
   SUBGRAPH_CONNECTIONS: integer(1, 10_000)
     .default(128)
     .describe('requests to a subgraph at the same time, at most, each over a connection'),
-  SUBGRAPH_QUEUE: integer(0, 100_000).default(512).describe('requests that wait for a connection, at most'),
+  SUBGRAPH_QUEUE: integer(0, 100_000).default(256).describe('requests that wait for a connection, at most'),
   SUBGRAPH_RETRIES: integer(0, 10)
     .default(1)
     .describe('times that a query is asked again when its connection breaks or the subgraph turns it away'),
@@ -67,6 +67,12 @@ export const routerEnv = {
   ),
   CORS_ORIGINS: list.describe('origins of web pages elsewhere that may call, comma-separated; * for all'),
   REQUEST_BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('largest request body'),
+  REQUESTS_UNDER_WAY: integer(1, 1_000_000)
+    .default(1_000)
+    .describe('GraphQL requests over HTTP at the same time; more are answered 503 with Retry-After'),
+  EVENT_LOOP_DELAY_MS: integer(10, 600_000)
+    .default(250)
+    .describe('milliseconds by which the event loop may stay late before requests are answered 503 with Retry-After'),
   REQUEST_TIMEOUT_MS: integer(100, 600_000)
     .default(30_000)
     .describe('milliseconds after which a query is answered with what is there'),

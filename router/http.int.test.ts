@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { startTestRouter } from './test-router.ts';
 import type { TestRouter } from './test-router.ts';
 
@@ -369,6 +370,16 @@ describe('with other settings', () => {
     const closed = other.router.close();
     expect(await ask()).toEqual([200, 'close', true]);
     await closed;
+    await other.close();
+  });
+
+  test('a connection that was never used does not hold up the drain', async () => {
+    const other = await startTestRouter();
+    const unused = connect(Number(new URL(other.origin).port), '127.0.0.1');
+    await once(unused, 'connect');
+    // It is accepted when a later one is answered.
+    await other.ask('{ __typename }');
+    await Promise.all([once(unused, 'close'), other.router.close()]);
     await other.close();
   });
 });

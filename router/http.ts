@@ -1,7 +1,7 @@
 // The one file that knows node:http: routes, bodies, CORS, time limits and the drain. Everything about GraphQL is elsewhere.
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { connectionsGone } from '../service/drain.ts';
 import { errorTable } from '../service/errors.ts';
 import type { ErrorCode } from '../service/errors.ts';
@@ -13,21 +13,22 @@ import { isCrossSite } from './csrf.ts';
 import type { AnswerGraphql } from './graphql-http.ts';
 import type { RouterMetrics } from './metrics.ts';
 import type { Page, Pages } from './pages.ts';
+import type { Admission } from './traffic/admission.ts';
 
 export interface HttpServerOptions {
+  /** Decides whether there is room for one more GraphQL request. */
+  readonly admission: Admission;
   readonly answer: AnswerGraphql;
   readonly verify: VerifyIdentity;
   /** Undefined: no pages for browsers. */
   readonly pages: Pages | undefined;
   readonly metrics: RouterMetrics;
-  /** Answers requests that ask for a stream of results, and says whether it did. Undefined: there are none. */
-  readonly stream:
-    | ((
-        request: IncomingMessage,
-        response: ServerResponse,
-        params: Record<string, unknown> | undefined,
-      ) => Promise<boolean>)
-    | undefined;
+  /** Answers requests that ask for a stream of results, and says whether it did. Gives undefined when nothing is streamed. */
+  readonly stream: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    params: Record<string, unknown> | undefined,
+  ) => Promise<boolean> | undefined;
   /** What readiness tells besides. */
   readonly details: () => Readonly<Record<string, string>>;
   /** Origins of web pages that may call from elsewhere; `*` for all. Empty: only pages of this server. */
@@ -58,7 +59,7 @@ const receiveTimeoutMs = 30_000;
 const lingerMs = 2_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { pages, metrics, log } = options;
+  const { admission, pages, metrics, log } = options;
   const unanswered = new Set<ServerResponse>();
   let draining = false;
 
@@ -69,7 +70,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const { pathname, search } = targetOf(request);
     switch (pathname) {
       case '/graphql':
-        return answerGraphql(request, response, search);
+        return takeOn(request, response, search);
       case '/health/live':
         return sendJson(response, 200, { status: 'live' });
       case '/health':
@@ -88,8 +89,23 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     }
   };
 
-  const answerGraphql = async (request: IncomingMessage, response: ServerResponse, search: string): Promise<void> => {
+  /** A request that is not taken on costs next to nothing: its body is not even read. */
+  const takeOn = async (request: IncomingMessage, response: ServerResponse, search: string): Promise<void> => {
     for (const [name, value] of corsHeaders(request, options.corsOrigins)) response.setHeader(name, value);
+    const overload = admission.enter();
+    if (overload !== undefined) {
+      metrics.shed(overload);
+      response.setHeader('retry-after', '1');
+      return refuse(response, 503, 'OVERLOADED');
+    }
+    try {
+      await answerGraphql(request, response, search);
+    } finally {
+      admission.leave();
+    }
+  };
+
+  const answerGraphql = async (request: IncomingMessage, response: ServerResponse, search: string): Promise<void> => {
     if (request.method === 'OPTIONS') {
       response.writeHead(204).end();
       return;
@@ -116,7 +132,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         return refuse(response, 400, 'BAD_REQUEST', 'The body is no valid JSON.');
       }
     }
-    if (options.stream !== undefined && (await options.stream(request, response, paramsOf(body, search)))) return;
+    const streamed = options.stream(request, response, paramsOf(body, search));
+    if (streamed !== undefined && (await streamed)) return;
     const traceparent = headerOf(request, 'traceparent');
     await inSpan('graphql', { kind: SpanKind.SERVER, traceparent }, async () => {
       const started = performance.now();
@@ -170,6 +187,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
   );
 
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+
   return {
     server,
     listen: (host, port) =>
@@ -197,6 +220,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           if (error === undefined) resolve();
           else reject(error);
         });
+        // One that has never carried a byte, as browsers open them in advance, does not count as idle.
+        for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       });
     },
   };

@@ -3,6 +3,7 @@ import type { Exceeded } from './limits.ts';
 import { isErrorCode } from '../service/errors.ts';
 import { Counter, createMetrics, Gauge, Histogram } from '../service/telemetry.ts';
 import type { Registry } from '../service/telemetry.ts';
+import type { Overload } from './traffic/admission.ts';
 import type { ReloadOutcome } from './reload.ts';
 import type { SubgraphClient, SubgraphMetrics } from './subgraph-client.ts';
 
@@ -13,6 +14,10 @@ export interface RouterMetrics extends SubgraphMetrics {
     fields: { readonly kind: string; readonly name: string | undefined; readonly outcome: string },
     seconds: number,
   ): void;
+  /** A request was not taken on. */
+  shed(overload: Overload): void;
+  /** Where to read how many requests are under way. */
+  readUnderWay(count: () => number): void;
   /** A new supergraph was offered. */
   reloaded(outcome: ReloadOutcome): void;
   /** Where to read how busy the subgraphs are, whenever the figures are asked for. */
@@ -71,6 +76,12 @@ export function createRouterMetrics(): RouterMetrics {
     labelNames: ['limit', 'refused'],
     registers,
   });
+  const shed = new Counter({
+    name: 'router_requests_shed_total',
+    help: 'Requests answered 503 because there was too much to do, by its sign (under-way, loop-delay).',
+    labelNames: ['reason'],
+    registers,
+  });
   const reloads = new Counter({
     name: 'router_supergraph_reloads_total',
     help: 'New supergraphs by outcome (switched, refused).',
@@ -96,6 +107,17 @@ export function createRouterMetrics(): RouterMetrics {
       fetchDurations.observe({ subgraph }, seconds);
     },
     retried: (subgraph) => retries.inc({ subgraph }),
+    shed: (reason) => shed.inc({ reason }),
+    readUnderWay(count) {
+      new Gauge({
+        name: 'router_requests_under_way',
+        help: 'GraphQL requests over HTTP now.',
+        registers,
+        collect() {
+          this.set(count());
+        },
+      });
+    },
     reloaded: (outcome) => reloads.inc({ outcome }),
     readLoads(loads) {
       new Gauge({

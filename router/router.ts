@@ -17,6 +17,7 @@ import { createPages } from './pages.ts';
 import { createReloads } from './reload.ts';
 import type { ReloadOutcome } from './reload.ts';
 import { createSubgraphClient } from './subgraph-client.ts';
+import { createAdmission, watchLoop } from './traffic/admission.ts';
 import { createLive } from './subscriptions/live.ts';
 import type { Live } from './subscriptions/live.ts';
 import { loadSupergraphMeanwhile } from './supergraph.ts';
@@ -124,12 +125,19 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     log,
   });
 
+  const admission = createAdmission({
+    maxUnderWay: config.REQUESTS_UNDER_WAY,
+    maxLoopDelayMs: config.EVENT_LOOP_DELAY_MS,
+  });
+  opened.defer(watchLoop(admission));
+  metrics.readUnderWay(admission.underWay);
   const http = createHttpServer({
+    admission,
     answer: createGraphqlLanes({ apollo: graphql, prepare, execution, mask }),
     verify: identity.verify,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,
-    stream: async (request, response, params) => (await live?.answer(request, response, params)) ?? false,
+    stream: (request, response, params) => live?.answer(request, response, params),
     details: () => ({
       supergraph: graphql.supergraph().id,
       ...(broker === undefined ? {} : { nats: broker.isConnected() ? 'up' : 'down' }),

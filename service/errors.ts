@@ -55,6 +55,7 @@ export const errorTable = {
   CONNECTION_LIMIT: client('Too many connections of this viewer.'),
   TOKEN_EXPIRED: client('The token has expired; connect again with a new one and resume with the last cursor.'),
   SHUTTING_DOWN: transient('This server is going down; connect again and resume with the last cursor.'),
+  OVERLOADED: transient('There is more to do here than can be done now; try again a little later.'),
   SERVICE_UNAVAILABLE: transient('A part of the system cannot be reached now; try again.'),
   TIMEOUT: transient('A part of the system did not answer in time; try again.'),
   CARD_PROCESSOR_UNAVAILABLE: transient('The card processor cannot be reached now.'),
