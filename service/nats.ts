@@ -1,4 +1,5 @@
 // The connection to NATS: made in the background and remade for ever, so that a process starts and serves without a broker.
+import { isDeepStrictEqual } from 'node:util';
 import { AckPolicy, connect, DiscardPolicy, Events, headers as natsHeaders, RetentionPolicy, StorageType } from 'nats';
 import type { JetStreamManager, MsgHdrs, NatsConnection, StreamInfo } from 'nats';
 import { z } from 'zod';
@@ -116,7 +117,11 @@ export interface StreamSettings {
   readonly maxAgeHours: number;
 }
 
-/** Creates the stream, or changes it to what the table and the settings say. Idempotent, also when two processes do it at once. */
+/**
+ * Creates the stream, or changes it to what the table and the settings say. Idempotent, also when two processes do it at once.
+ * A stream that is as it should be is left alone: nats-server 2.9 gives one that was changed after a restart another age at the next
+ * restart, and the age is how a stream made anew is known.
+ */
 export async function ensureStream(
   manager: JetStreamManager,
   name: StreamName,
@@ -131,8 +136,11 @@ export async function ensureStream(
     ...(republish === undefined ? {} : { republish: { ...republish } }),
   };
   try {
-    await manager.streams.info(name);
-    return await manager.streams.update(name, config);
+    const info = await manager.streams.info(name);
+    const isAsWanted = Object.entries(config).every(([key, wanted]) =>
+      isDeepStrictEqual(wanted, info.config[key as keyof typeof config]),
+    );
+    return isAsWanted ? info : await manager.streams.update(name, config);
   } catch (error) {
     if (!isNotFound(error)) throw error;
     return manager.streams.add({

@@ -14,7 +14,7 @@ import type { Database } from './database.ts';
 import { messagingTables } from './messaging-tables.ts';
 import { connectBroker, firstStoredHeader } from './nats.ts';
 import type { Broker } from './nats.ts';
-import { OutboxMessage, stageEvent } from './outbox.ts';
+import { OutboxMessage, RelayLock, stageEvent } from './outbox.ts';
 import { startRelay } from './relay.ts';
 import { createMetrics } from './telemetry.ts';
 import { Migration } from '@mikro-orm/migrations';
@@ -203,6 +203,35 @@ describe.each(databaseEngines())('on $name', (engine) => {
       streams.push(await made());
     }
     expect(await firstStored()).toEqual([`ORDER ${streams[0] ?? ''} 1`, `ORDER ${streams[1] ?? ''} 2`, '']);
+  });
+
+  test('G7: a broker that was only restarted, again and again, has lost nothing', async () => {
+    const broker = await relay();
+    await commit('a', 1);
+    await allPublished();
+    const manager = async () => (await broker.connection).jetstreamManager();
+    const { created } = await (await manager()).streams.info('ORDER');
+    for (const version of [2, 3, 4]) {
+      await infrastructure.nats.process.restart();
+      await commit('a', version);
+      await eventually(async () => (await stored()).length === version);
+      await allPublished();
+    }
+    expect((await (await manager()).streams.info('ORDER')).created).toBe(created);
+    const rows = await database.read().find(OutboxMessage, {});
+    expect(rows.map(({ headers }) => headers[firstStoredHeader])).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  test('G7: a stream whose age the broker has changed has lost nothing', async () => {
+    await relay();
+    await commit('a', 1);
+    await allPublished();
+    await database.read().nativeUpdate(RelayLock, { stream: 'ORDER' }, { streamCreated: 'long ago' });
+    await infrastructure.nats.process.restart();
+    await commit('a', 2);
+    await eventually(async () => (await stored()).length === 2);
+    const rows = await database.read().find(OutboxMessage, {});
+    expect(rows.map(({ headers }) => headers[firstStoredHeader])).toEqual([undefined, undefined]);
   });
 
   test('G7: a stream that lost its end gets the end again, also when its sequences were used again meanwhile', async () => {

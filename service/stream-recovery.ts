@@ -39,8 +39,9 @@ export async function verifyStream({ database, broker, stream, streamSettings, l
       { stream, streamSeq: { $ne: null } },
       { orderBy: { streamSeq: 'desc' } },
     );
-    const madeAnew = known.streamCreated !== created;
-    if (newest !== null && (madeAnew || !(await holds(newest.streamSeq ?? 0, newest.id)))) {
+    // Only what it holds tells: nats-server 2.9 may give a stream another age when it restarts.
+    if (newest !== null && !(await holds(newest.streamSeq ?? 0, newest.id))) {
+      const madeAnew = known.streamCreated !== created;
       // Publishing since the loss may have used its sequences again: find the last row that is really there.
       const intact = madeAnew ? 0 : await lastIntact(em, stream, newest.streamSeq ?? 0, holds);
       const lost = await takeBack(database, em, { stream, streamCreated: known.streamCreated ?? created, intact });

@@ -135,8 +135,8 @@ export const mutations: readonly Mutation[] = [
     name: 'do not look at the stream after a loss',
     breaks: 'G7',
     file: 'service/stream-recovery.ts',
-    from: 'if (newest !== null && (madeAnew ||',
-    to: 'if (newest !== null && newest.seq < 0 && (madeAnew ||',
+    from: 'if (newest !== null && !(await holds',
+    to: 'if (newest !== null && newest.seq < 0 && !(await holds',
     caughtBy: { file: relay, name: 'G7: a stream that was destroyed' },
   },
   {
@@ -194,5 +194,21 @@ export const mutations: readonly Mutation[] = [
     from: "if (firstStored.identity !== this.#identity) return 'expired';",
     to: '',
     caughtBy: { file: 'router/subscriptions/beginning.test.ts', name: 'from the midst of a stream' },
+  },
+  {
+    name: 'change a stream that is as it should be',
+    breaks: 'G7',
+    file: 'service/nats.ts',
+    from: 'return isAsWanted ? info :',
+    to: 'return isAsWanted && Date.now() < 0 ? info :',
+    caughtBy: { file: relay, name: 'G7: a broker that was only restarted' },
+  },
+  {
+    name: 'take another age of a stream for its loss',
+    breaks: 'G7',
+    file: 'service/stream-recovery.ts',
+    from: 'if (newest !== null && !(await holds(newest.streamSeq ?? 0, newest.id))) {',
+    to: 'if (newest !== null && (known.streamCreated !== created || !(await holds(newest.streamSeq ?? 0, newest.id)))) {',
+    caughtBy: { file: relay, name: 'G7: a stream whose age' },
   },
 ];
