@@ -4,7 +4,7 @@ import { serveCommand } from '../service/nats.ts';
 import { consumers } from '../subgraphs/delivery/consumers.ts';
 import { migrations } from '../subgraphs/delivery/migrations/index.ts';
 import { DeliveryRow } from '../subgraphs/delivery/persistence.ts';
-import { createContext, createResolvers } from '../subgraphs/delivery/resolvers.ts';
+import { createContexts, createResolvers } from '../subgraphs/delivery/resolvers.ts';
 import { cancelDelivery } from '../subgraphs/delivery/use-cases.ts';
 import { startTestSubgraph } from './subgraph-testing.ts';
 import type { TestSubgraph } from './subgraph-testing.ts';
@@ -21,7 +21,7 @@ export const startTestDelivery = (infrastructure: Infrastructure): Promise<TestS
       return {
         sdl: readSubgraphSdl('delivery'),
         resolvers: createResolvers(deps),
-        createContext: createContext(deps),
+        createContexts: createContexts(deps),
         consumers: consumers(deps),
         background: [() => serveCommand(broker, 'delivery.cancel', log, (request) => cancelDelivery(deps, request))],
       };

@@ -4,7 +4,7 @@ import { consumers } from '../subgraphs/order/consumers.ts';
 import { startDriver } from '../subgraphs/order/driver.ts';
 import { migrations } from '../subgraphs/order/migrations/index.ts';
 import { entities } from '../subgraphs/order/persistence.ts';
-import { createContext, createResolvers } from '../subgraphs/order/resolvers.ts';
+import { createContexts, createResolvers } from '../subgraphs/order/resolvers.ts';
 import { loadSampleMenu } from '../subgraphs/order/sample-menu.ts';
 import { startTestSubgraph } from './subgraph-testing.ts';
 import type { Answer, TestSubgraph } from './subgraph-testing.ts';
@@ -47,7 +47,7 @@ export async function startTestOrder(
       return {
         sdl: readSubgraphSdl('order'),
         resolvers: createResolvers(deps),
-        createContext: createContext(deps),
+        createContexts: createContexts(deps),
         consumers: alone ? [] : consumers(deps),
         background: alone ? [] : [() => startDriver(deps, metrics)],
       };

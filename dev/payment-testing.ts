@@ -6,7 +6,7 @@ import { serveCommand } from '../service/nats.ts';
 import { consumers } from '../subgraphs/payment/consumers.ts';
 import { migrations } from '../subgraphs/payment/migrations/index.ts';
 import { PaymentRow } from '../subgraphs/payment/persistence.ts';
-import { createContext, resolvers } from '../subgraphs/payment/resolvers.ts';
+import { createContexts, resolvers } from '../subgraphs/payment/resolvers.ts';
 import { createSandboxProcessor, SandboxCharge } from '../subgraphs/payment/sandbox-processor.ts';
 import { cancelPayment } from '../subgraphs/payment/use-cases.ts';
 import { startTestSubgraph } from './subgraph-testing.ts';
@@ -58,7 +58,7 @@ export async function startTestPayment(infrastructure: Infrastructure, databaseU
       return {
         sdl: readSubgraphSdl('payment'),
         resolvers,
-        createContext: createContext(deps),
+        createContexts: createContexts(deps),
         consumers: consumers(deps),
         background: [() => serveCommand(broker, 'payment.cancel', log, (request) => cancelPayment(deps, request))],
       };

@@ -11,6 +11,7 @@ import { createIdentity } from '../service/identity.ts';
 import { createLog } from '../service/log.ts';
 import { connectBroker, ensureStream, toNatsHeaders } from '../service/nats.ts';
 import type { Broker } from '../service/nats.ts';
+import { operationBatchType } from '../service/operation-batch.ts';
 import { startRelay } from '../service/relay.ts';
 import { startSubgraphServer } from '../service/subgraph-server.ts';
 import type { SubgraphContext } from '../service/subgraph-server.ts';
@@ -61,6 +62,8 @@ export interface TestSubgraph {
   /** Every statement so far; a test empties it before it counts. */
   readonly statements: { readonly sql: string; readonly parameters: readonly unknown[] }[];
   ask(query: string, question?: Question): Promise<Answer>;
+  /** Asks the same of several viewers' things in one request, as the router does. */
+  askTogether(query: string, questions: readonly Question[]): Promise<readonly Omit<Answer, 'status'>[]>;
   /** An `Authorization` value. */
   bearer(sub: string, scope?: string): Promise<string>;
   /** Publishes an event as its owner would; gives its id. */
@@ -107,7 +110,12 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
   const events = watchEvents(connection);
   await connection.flush();
 
-  const { sdl, resolvers, createContext, consumers, background } = definition.build({ database, broker, log, metrics });
+  const { sdl, resolvers, createContexts, consumers, background } = definition.build({
+    database,
+    broker,
+    log,
+    metrics,
+  });
   resources.defer(startRelay({ database, broker, stream, streamSettings, log, metrics }));
   for (const start of background) resources.defer(start());
   for (const consumer of consumers) {
@@ -117,7 +125,7 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
   const server = await startSubgraphServer<Context>({
     sdl,
     resolvers,
-    createContext,
+    createContexts,
     verify: createIdentity({ jwks, issuer: issuerName, audience }).verify,
     host: '127.0.0.1',
     port: 0,
@@ -141,6 +149,15 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
         body: JSON.stringify({ query, variables }),
       });
       return { status: response.status, ...((await response.json()) as Pick<Answer, 'data' | 'errors'>) };
+    },
+    async askTogether(query, questions) {
+      const operations = questions.map(({ variables, as }) => ({ query, variables, authorization: as }));
+      const response = await fetch(server.url, {
+        method: 'POST',
+        headers: { 'content-type': operationBatchType },
+        body: JSON.stringify(operations),
+      });
+      return (await response.json()) as Omit<Answer, 'status'>[];
     },
     bearer: async (sub, scope) => `Bearer ${await issuer.token({ sub, scope })}`,
     async publish(type, data, version = 1) {

@@ -14,7 +14,7 @@ const startServer = () =>
   startSubgraphServer({
     sdl: 'type Query { greeting: String! }',
     resolvers: { Query: { greeting: () => 'hello' } },
-    createContext: (viewer) => ({ viewer }),
+    createContexts: () => (viewer) => ({ viewer }),
     verify: () => Promise.resolve(undefined),
     host: '127.0.0.1',
     port: 0,

@@ -6,13 +6,14 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { GraphQLResolverMap } from '@apollo/subgraph';
 import { fastifyApolloDrainPlugin, fastifyApolloHandler } from '@as-integrations/fastify';
 import fastify from 'fastify';
-import { parse } from 'graphql';
-import type { GraphQLFormattedError } from 'graphql';
+import { GraphQLError, parse } from 'graphql';
+import type { FormattedExecutionResult, GraphQLFormattedError } from 'graphql';
 import { enforceAuthDirectives } from './auth-directives.ts';
 import { connectionsGone } from './drain.ts';
 import { CodedError, codeOf, errorTable, isErrorCode } from './errors.ts';
 import type { VerifyIdentity, Viewer } from './identity.ts';
 import type { Logger } from './log.ts';
+import { answerOperationBatch, operationBatchType } from './operation-batch.ts';
 import { Histogram, inSpan, SpanKind } from './telemetry.ts';
 import type { Registry } from './telemetry.ts';
 
@@ -24,8 +25,11 @@ export interface SubgraphContext {
 export interface SubgraphServerOptions<Context extends SubgraphContext> {
   readonly sdl: string;
   readonly resolvers: GraphQLResolverMap<Context>;
-  /** Made once a request: loaders and the like. */
-  readonly createContext: (viewer: Viewer | undefined) => Context;
+  /**
+   * Called once an HTTP request, for what its operations share: loaders and the like. The function it gives makes the context of one
+   * operation; a request may carry operations of several viewers, so who may see a row is decided there.
+   */
+  readonly createContexts: () => (viewer: Viewer | undefined) => Context;
   readonly verify: VerifyIdentity;
   readonly host: string;
   readonly port: number;
@@ -39,6 +43,7 @@ export interface SubgraphServerOptions<Context extends SubgraphContext> {
 }
 
 const healthCheckTimeoutMs = 2_000;
+const acceptPost = `application/json, ${operationBatchType}`;
 
 /**
  * Starts listening.
@@ -70,6 +75,10 @@ export async function startSubgraphServer<Context extends SubgraphContext>(
     logger: log,
   });
   await apollo.start();
+  const toResult = (error: unknown): FormattedExecutionResult => {
+    const thrown = error instanceof GraphQLError ? error : new CodedError(codeOf(error), undefined, {}, error);
+    return { errors: [maskError(thrown.toJSON(), thrown, log)] };
+  };
 
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
@@ -100,12 +109,18 @@ export async function startSubgraphServer<Context extends SubgraphContext>(
   });
 
   const handle = fastifyApolloHandler(apollo, {
-    context: async (request) => options.createContext(await identify(options.verify, request.headers.authorization)),
+    context: async (request) => options.createContexts()(await identify(options.verify, request.headers.authorization)),
   });
+  app.addContentTypeParser(operationBatchType, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'));
+  const batchOptions = { ...options, apollo, formatError: toResult };
   app.route({
     url: '/graphql',
     method: ['GET', 'POST'],
-    handler(request, reply) {
+    async handler(request, reply) {
+      reply.header('accept-post', acceptPost);
+      if (request.headers['content-type'] === operationBatchType) {
+        return reply.type(operationBatchType).send(await answerOperationBatch(request.body, batchOptions));
+      }
       const traceparent = request.headers['traceparent'];
       return inSpan(
         'graphql',
@@ -156,7 +171,7 @@ function maskError(formatted: GraphQLFormattedError, error: unknown, log: Logger
     { error: level === 'error' || level === 'warn' ? thrown : undefined, code, path: formatted.path },
     formatted.message,
   );
-  if (code === known) return formatted;
+  if (code === known && code !== 'INTERNAL_SERVER_ERROR') return formatted;
   return { ...formatted, message: errorTable[code].message, extensions: { code } };
 }
 

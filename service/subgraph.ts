@@ -48,7 +48,7 @@ export interface SubgraphDefinition<Config extends SubgraphEnv, Context extends 
   readonly build: (parts: SubgraphParts<Config>) => {
     readonly sdl: string;
     readonly resolvers: GraphQLResolverMap<Context>;
-    readonly createContext: (viewer: Viewer | undefined) => Context;
+    readonly createContexts: () => (viewer: Viewer | undefined) => Context;
     readonly consumers: readonly ConsumerDefinition[];
     /** Commands served, drivers, sweepers. */
     readonly background: readonly Starter[];
@@ -89,7 +89,7 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
     resources.defer(() => broker.close());
 
     const streamSettings = { replicas: config.STREAM_REPLICAS, maxAgeHours: config.STREAM_MAX_AGE_HOURS };
-    const { sdl, resolvers, createContext, consumers, background } = definition.build({
+    const { sdl, resolvers, createContexts, consumers, background } = definition.build({
       config,
       database,
       broker,
@@ -106,7 +106,7 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
     const server = await startSubgraphServer<Context>({
       sdl,
       resolvers,
-      createContext,
+      createContexts,
       verify: createIdentity(identityOptions(config)).verify,
       host: config.HOST,
       port: definition.port(config),

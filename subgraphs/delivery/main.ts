@@ -6,7 +6,7 @@ import { readConfig } from './config.ts';
 import { consumers } from './consumers.ts';
 import { migrations } from './migrations/index.ts';
 import { DeliveryRow } from './persistence.ts';
-import { createContext, createResolvers } from './resolvers.ts';
+import { createContexts, createResolvers } from './resolvers.ts';
 import { cancelDelivery } from './use-cases.ts';
 
 await runSubgraph({
@@ -22,7 +22,7 @@ await runSubgraph({
     return {
       sdl: readSubgraphSdl('delivery'),
       resolvers: createResolvers(deps),
-      createContext: createContext(deps),
+      createContexts: createContexts(deps),
       consumers: consumers(deps),
       background: [() => serveCommand(broker, 'delivery.cancel', log, (request) => cancelDelivery(deps, request))],
     };

@@ -1,6 +1,5 @@
 // The delivery subgraph's GraphQL: deliveries of the viewer's own orders, and the rider's list and completion.
 import type { GraphQLResolverMap } from '@apollo/subgraph';
-import DataLoader from 'dataloader';
 import { z } from 'zod';
 import type { DeliveryStatus } from '../../schema/events.ts';
 import { paginate } from '../../service/connection.ts';
@@ -9,6 +8,8 @@ import { CodedError } from '../../service/errors.ts';
 import { requireViewer } from '../../service/identity.ts';
 import type { Viewer } from '../../service/identity.ts';
 import { DateTime, idInput, parseInput } from '../../service/input.ts';
+import { rowLoader, visible } from '../../service/loaders.ts';
+import type { Loader } from '../../service/loaders.ts';
 import type { SubgraphContext } from '../../service/subgraph-server.ts';
 import { countDeliveries, findDeliveries, findDeliveriesOfOrders, listDeliveries } from './persistence.ts';
 import type { DeliveryRow } from './persistence.ts';
@@ -16,29 +17,25 @@ import { completeDelivery } from './use-cases.ts';
 import type { DeliveryDependencies } from './use-cases.ts';
 
 export interface DeliveryContext extends SubgraphContext {
-  /** Deliveries that the viewer may see; null for others. One query for all ids of a tick. */
-  readonly deliveries: DataLoader<string, DeliveryRow | null>;
-  readonly deliveriesOfOrders: DataLoader<string, DeliveryRow | null>;
+  /** Deliveries that the viewer may see; null for others. One query for all ids of a tick, whoever asks for them. */
+  readonly deliveries: Loader<DeliveryRow>;
+  readonly deliveriesOfOrders: Loader<DeliveryRow>;
 }
 
 const completeDeliveryInput = z.object({ deliveryId: idInput });
 
-export const createContext =
+export const createContexts =
   ({ database }: DeliveryDependencies) =>
-  (viewer: Viewer | undefined): DeliveryContext => {
-    const visible = (row: DeliveryRow | undefined): DeliveryRow | null =>
-      row !== undefined && maySee(viewer, row) ? row : null;
-    return {
-      viewer,
-      deliveries: new DataLoader(async (ids) => {
-        const rows = new Map((await findDeliveries(database.read(), ids)).map((row) => [row.id, row]));
-        return ids.map((id) => visible(rows.get(id)));
-      }),
-      deliveriesOfOrders: new DataLoader(async (orderIds) => {
-        const found = await findDeliveriesOfOrders(database.read(), orderIds);
-        const rows = new Map(found.map((row) => [row.orderId, row]));
-        return orderIds.map((orderId) => visible(rows.get(orderId)));
-      }),
+  (): ((viewer: Viewer | undefined) => DeliveryContext) => {
+    const deliveries = rowLoader((ids) => findDeliveries(database.read(), ids), 'id');
+    const deliveriesOfOrders = rowLoader((orderIds) => findDeliveriesOfOrders(database.read(), orderIds), 'orderId');
+    return (viewer) => {
+      const isVisible = (row: DeliveryRow): boolean => maySee(viewer, row);
+      return {
+        viewer,
+        deliveries: visible(deliveries, isVisible),
+        deliveriesOfOrders: visible(deliveriesOfOrders, isVisible),
+      };
     };
   };
 

@@ -307,6 +307,19 @@ describe('a delivery', () => {
   });
 });
 
+test('a delivery is read in one query for all viewers of a request, and shown to its own', async () => {
+  const { orderId, id } = await started();
+  const query = 'query ($of: [_Any!]!) { _entities(representations: $of) { ... on Order { delivery { id } } } }';
+  const variables = { of: [{ __typename: 'Order', id: orderId }] };
+  delivery.statements.length = 0;
+  const [hers, his] = await delivery.askTogether(
+    query,
+    [alice, bob].map((as) => ({ variables, as })),
+  );
+  expect([hers?.data, his?.data]).toEqual([{ _entities: [{ delivery: { id } }] }, { _entities: [{ delivery: null }] }]);
+  expect(delivery.statements.filter(({ sql }) => /^select .* from "delivery".* in \(/.test(sql))).toHaveLength(1);
+});
+
 describe('the list of deliveries', () => {
   const list = `query ($first: Int, $after: String, $status: DeliveryStatus) {
     deliveries(first: $first, after: $after, status: $status) { totalCount edges { node { id status } } pageInfo { hasNextPage endCursor } } }`;

@@ -6,7 +6,7 @@ import { consumers } from './consumers.ts';
 import { startDriver } from './driver.ts';
 import { migrations } from './migrations/index.ts';
 import { entities } from './persistence.ts';
-import { createContext, createResolvers } from './resolvers.ts';
+import { createContexts, createResolvers } from './resolvers.ts';
 import { loadSampleMenu } from './sample-menu.ts';
 
 await runSubgraph({
@@ -31,7 +31,7 @@ await runSubgraph({
     return {
       sdl: readSubgraphSdl('order'),
       resolvers: createResolvers(deps),
-      createContext: createContext(deps),
+      createContexts: createContexts(deps),
       consumers: consumers(deps),
       background: [() => startDriver(deps, metrics)],
     };

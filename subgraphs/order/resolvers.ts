@@ -1,6 +1,5 @@
 // The order subgraph's GraphQL: checks arguments, enforces ownership, and calls one use case or query for each field.
 import type { GraphQLResolverMap } from '@apollo/subgraph';
-import DataLoader from 'dataloader';
 import { z } from 'zod';
 import { paginate } from '../../service/connection.ts';
 import type { PageArguments } from '../../service/connection.ts';
@@ -8,6 +7,8 @@ import { CodedError } from '../../service/errors.ts';
 import { requireViewer } from '../../service/identity.ts';
 import type { Viewer } from '../../service/identity.ts';
 import { DateTime, idInput, parseInput, textInput } from '../../service/input.ts';
+import { rowLoader, visible } from '../../service/loaders.ts';
+import type { Loader } from '../../service/loaders.ts';
 import type { SubgraphContext } from '../../service/subgraph-server.ts';
 import { driveCancel } from './driver.ts';
 import type { DriverDependencies } from './driver.ts';
@@ -17,9 +18,9 @@ import type { MenuRow, OrderFilter, OrderRow } from './persistence.ts';
 import { placeOrder, releaseOrder, requestCancel, saveMenu } from './use-cases.ts';
 
 export interface OrderContext extends SubgraphContext {
-  /** Orders that the viewer may see, by id; null for others. One query for all ids of a tick. */
-  readonly orders: DataLoader<string, OrderRow | null>;
-  readonly menus: DataLoader<string, MenuRow | null>;
+  /** Orders that the viewer may see, by id; null for others. One query for all ids of a tick, whoever asks for them. */
+  readonly orders: Loader<OrderRow>;
+  readonly menus: Loader<MenuRow>;
 }
 
 const placeOrderInput = z.object({
@@ -42,22 +43,16 @@ const saveMenuInput = z.object({
 const menuKey = z.object({ name: textInput(1, 100), id: z.uuid() });
 const customerIdInput = textInput(0, 200).nullish();
 
-export const createContext =
-  (deps: DriverDependencies) =>
-  (viewer: Viewer | undefined): OrderContext => ({
-    viewer,
-    orders: new DataLoader(async (ids) => {
-      const found = new Map((await findOrders(deps.database.read(), ids)).map((order) => [order.id, order]));
-      return ids.map((id) => {
-        const order = found.get(id);
-        return order !== undefined && maySee(viewer, order) ? order : null;
-      });
-    }),
-    menus: new DataLoader(async (ids) => {
-      const found = new Map((await findMenus(deps.database.read(), ids)).map((menu) => [menu.id, menu]));
-      return ids.map((id) => found.get(id) ?? null);
-    }),
-  });
+export const createContexts =
+  ({ database }: DriverDependencies) =>
+  (): ((viewer: Viewer | undefined) => OrderContext) => {
+    const orders = rowLoader((ids) => findOrders(database.read(), ids), 'id');
+    const menus = visible(
+      rowLoader((ids) => findMenus(database.read(), ids), 'id'),
+      () => true,
+    );
+    return (viewer) => ({ viewer, orders: visible(orders, (order) => maySee(viewer, order)), menus });
+  };
 
 const maySee = (viewer: Viewer | undefined, order: OrderRow): boolean =>
   viewer !== undefined && (order.customerId === viewer.sub || viewer.scopes.has('orders:read:all'));
@@ -110,7 +105,7 @@ export const createResolvers = (deps: DriverDependencies): GraphQLResolverMap<Or
         await requestCancel(deps, requireViewer(viewer), orderId, reason);
         const answer = await driveCancel(deps, orderId);
         if (answer !== undefined) throw new CodedError('ORDER_NOT_CANCELLABLE', answer.refused);
-        return { order: await found(orders.clear(orderId).load(orderId)) };
+        return { order: await found(orders.loadAgain(orderId)) };
       },
       releaseOrder: async (_: unknown, args: { input: unknown }) => ({
         order: await releaseOrder(deps, parseInput(releaseOrderInput, args.input, 'input').orderId),

@@ -6,7 +6,7 @@ import { readConfig } from './config.ts';
 import { consumers } from './consumers.ts';
 import { migrations } from './migrations/index.ts';
 import { PaymentRow } from './persistence.ts';
-import { createContext, resolvers } from './resolvers.ts';
+import { createContexts, resolvers } from './resolvers.ts';
 import { createSandboxProcessor, SandboxCharge } from './sandbox-processor.ts';
 import { cancelPayment } from './use-cases.ts';
 
@@ -25,7 +25,7 @@ await runSubgraph({
     return {
       sdl: readSubgraphSdl('payment'),
       resolvers,
-      createContext: createContext(deps),
+      createContexts: createContexts(deps),
       consumers: consumers(deps),
       background: [() => serveCommand(broker, 'payment.cancel', log, (request) => cancelPayment(deps, request))],
     };

@@ -1,10 +1,11 @@
 // The payment subgraph's GraphQL: payments of the viewer's own orders.
 import type { GraphQLResolverMap } from '@apollo/subgraph';
-import DataLoader from 'dataloader';
 import { CodedError } from '../../service/errors.ts';
 import { requireViewer } from '../../service/identity.ts';
 import type { Viewer } from '../../service/identity.ts';
 import { DateTime, idInput, parseInput } from '../../service/input.ts';
+import { rowLoader, visible } from '../../service/loaders.ts';
+import type { Loader } from '../../service/loaders.ts';
 import type { SubgraphContext } from '../../service/subgraph-server.ts';
 import { publicStatus } from './payment.ts';
 import { findPayments, findPaymentsOfOrders } from './persistence.ts';
@@ -12,26 +13,19 @@ import type { PaymentRow } from './persistence.ts';
 import type { PaymentDependencies } from './use-cases.ts';
 
 export interface PaymentContext extends SubgraphContext {
-  /** Decided payments that the viewer may see; null for others. One query for all ids of a tick. */
-  readonly payments: DataLoader<string, PaymentRow | null>;
-  readonly paymentsOfOrders: DataLoader<string, PaymentRow | null>;
+  /** Decided payments that the viewer may see; null for others. One query for all ids of a tick, whoever asks for them. */
+  readonly payments: Loader<PaymentRow>;
+  readonly paymentsOfOrders: Loader<PaymentRow>;
 }
 
-export const createContext =
+export const createContexts =
   ({ database }: PaymentDependencies) =>
-  (viewer: Viewer | undefined): PaymentContext => {
-    const visible = (row: PaymentRow | undefined): PaymentRow | null =>
-      row !== undefined && publicStatus(row) !== null && maySee(viewer, row) ? row : null;
-    return {
-      viewer,
-      payments: new DataLoader(async (ids) => {
-        const rows = new Map((await findPayments(database.read(), ids)).map((row) => [row.id, row]));
-        return ids.map((id) => visible(rows.get(id)));
-      }),
-      paymentsOfOrders: new DataLoader(async (orderIds) => {
-        const rows = new Map((await findPaymentsOfOrders(database.read(), orderIds)).map((row) => [row.orderId, row]));
-        return orderIds.map((orderId) => visible(rows.get(orderId)));
-      }),
+  (): ((viewer: Viewer | undefined) => PaymentContext) => {
+    const payments = rowLoader((ids) => findPayments(database.read(), ids), 'id');
+    const paymentsOfOrders = rowLoader((orderIds) => findPaymentsOfOrders(database.read(), orderIds), 'orderId');
+    return (viewer) => {
+      const isVisible = (row: PaymentRow): boolean => publicStatus(row) !== null && maySee(viewer, row);
+      return { viewer, payments: visible(payments, isVisible), paymentsOfOrders: visible(paymentsOfOrders, isVisible) };
     };
   };
 

@@ -368,23 +368,32 @@ describe.each(databaseEngines())('payment on $name', (engine) => {
       expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }]);
     });
 
-    test('is read with many others in one query', async () => {
-      const orders = [orderId, ...(await Promise.all(Array.from({ length: 9 }, () => paid())))];
+    describe('is read in one query', () => {
       const query =
         'query ($some: [_Any!]!) { _entities(representations: $some) { ... on Order { payment { id } } ... on Payment { id } } }';
-      const select = () => payment.statements.filter(({ sql }) => /^select .* from .payment. .* in \(/.test(sql));
-      const ask = async (representations: object[]): Promise<unknown[]> => {
+      const variablesOf = (...orderIds: string[]) => ({ some: orderIds.map((id) => ({ __typename: 'Order', id })) });
+      const selects = () => payment.statements.filter(({ sql }) => /^select .* from .payment. .* in \(/.test(sql));
+
+      test('with many others', async () => {
+        const orders = [orderId, ...(await Promise.all(Array.from({ length: 9 }, () => paid())))];
         payment.statements.length = 0;
-        const { data } = await payment.ask(query, { variables: { some: representations }, as: alice });
-        expect(select()).toHaveLength(1);
-        return (data as { _entities: unknown[] })._entities;
-      };
-      const found = (await ask(orders.map((each) => ({ __typename: 'Order', id: each })))) as {
-        payment: { id: string };
-      }[];
-      expect(new Set(found.map((each) => each.payment.id)).size).toBe(10);
-      const ids = found.map((each) => each.payment);
-      expect(await ask(ids.map((each) => ({ __typename: 'Payment', ...each })))).toEqual(ids);
+        const { data } = await payment.ask(query, { variables: variablesOf(...orders), as: alice });
+        expect(selects()).toHaveLength(1);
+        const ids = (data as { _entities: { payment: { id: string } }[] })._entities.map((each) => each.payment);
+        expect(new Set(ids.map((each) => each.id)).size).toBe(10);
+        const variables = { some: ids.map((each) => ({ __typename: 'Payment', ...each })) };
+        expect((await payment.ask(query, { variables, as: alice })).data).toEqual({ _entities: ids });
+        expect(selects()).toHaveLength(2);
+      });
+
+      test('for all viewers of a request, and shown to its own', async () => {
+        const questions = [alice, await payment.bearer('bob')].map((as) => ({ variables: variablesOf(orderId), as }));
+        payment.statements.length = 0;
+        const [hers, his] = await payment.askTogether(query, questions);
+        expect(hers).toEqual({ data: { _entities: [{ payment: { id } }] } });
+        expect(his).toEqual({ data: { _entities: [{ payment: null }] } });
+        expect(selects()).toHaveLength(1);
+      });
     });
   });
 });
