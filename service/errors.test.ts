@@ -58,7 +58,19 @@ describe('codeOf', () => {
     (code) => expect(codeOf(withCode(code))).toBe('SERVICE_UNAVAILABLE'),
   );
 
-  const states = ['08006', '40001', '40P01', '53300', '55P03', '57014', '57P01', '57P03'];
+  const states = [
+    '08006',
+    '28000',
+    '28P01',
+    'ER_ACCESS_DENIED_ERROR',
+    '40001',
+    '40P01',
+    '53300',
+    '55P03',
+    '57014',
+    '57P01',
+    '57P03',
+  ];
   test.each(states)('PostgreSQL’s %s: cannot be done now', (code) =>
     expect(codeOf(withCode(code))).toBe('SERVICE_UNAVAILABLE'),
   );

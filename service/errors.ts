@@ -103,10 +103,11 @@ export function codeOf(error: unknown): ErrorCode {
   return 'INTERNAL_SERVER_ERROR';
 }
 
-/** Names of the MikroORM, node and NATS errors that mean "not reachable now", and PostgreSQL's classes 08, 40, 53, 57P. */
+/** Names of the MikroORM, node and NATS errors that mean "not reachable now", and PostgreSQL's classes 08, 40, 53, 57P.
+ * A refused password is one of them (28, ER_ACCESS_DENIED): passwords are rotated while we run, and a message behind one is no poison. */
 const unreachableNames = new Set(['ConnectionException', 'DeadlockException', 'LockWaitTimeoutException']);
 const unreachableCodes =
-  /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|08|40001|40P01|53|55P03|57P|57014|TIMEOUT$|CONNECTION_|DISCONNECT|503$|CONNECTION_CLOSED)/;
+  /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EAI_AGAIN|08|28|ER_ACCESS_DENIED|40001|40P01|53|55P03|57P|57014|TIMEOUT$|CONNECTION_|DISCONNECT|503$|CONNECTION_CLOSED)/;
 /** What `pg` says without a code. */
 const unreachableMessages =
   /Connection terminated|timeout exceeded when trying to connect|connection error and is not queryable|Client was closed/i;

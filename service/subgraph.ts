@@ -72,11 +72,17 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
     });
 
   if (process.argv[2] === 'migrate') {
-    const database = await openOwnDatabase(true);
-    await database.migrate();
-    await definition.afterMigrate?.({ database, config });
-    await database.close();
-    log.info('migrated');
+    try {
+      await using resources = new AsyncDisposableStack();
+      const database = await openOwnDatabase(true);
+      resources.defer(() => database.close());
+      await database.migrate();
+      await definition.afterMigrate?.({ database, config });
+      log.info('migrated');
+    } catch (error) {
+      log.fatal({ error }, 'the database could not be prepared');
+      process.exitCode = 1;
+    }
     return;
   }
 
