@@ -1,4 +1,5 @@
 // The database of a subgraph: connection pool, migrations, and the one way to run a transaction.
+import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DeadlockException, LockMode, MikroORM } from '@mikro-orm/core';
 import type { EntitySchema, MigrationObject } from '@mikro-orm/core';
@@ -7,6 +8,7 @@ import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { engineOf } from './database-engines.ts';
 import type { ConnectionCounts, Engine } from './database-engines.ts';
 import { InboxEntry } from './inbox.ts';
+import { joinCalls } from './join-calls.ts';
 import { OutboxMessage, RelayLock } from './outbox.ts';
 
 /** Of whichever engine. */
@@ -32,11 +34,19 @@ export interface Database {
   read(): EntityManager;
   /**
    * Runs `work` in one transaction (read committed) and commits; runs it again when the server breaks a deadlock by ending this
-   * transaction, so it must touch nothing else. With `message`, first records it in the inbox; when it was
-   * recorded before, `work` does not run and the answer is undefined: the event takes effect once.
+   * transaction, so it must touch nothing else.
    */
   transaction<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
+  /**
+   * As above, and records `message` in the inbox; when it was recorded before, `work` does not run and the answer is undefined: the
+   * event takes effect once. Messages of one consumer that are here at once share a transaction.
+   */
   transaction<T>(work: (em: EntityManager) => Promise<T>, message: InboxMessage): Promise<T | undefined>;
+  /**
+   * As `transaction`, for work of one kind that is asked for often: what is here at once shares one transaction (group commit), each
+   * in its own trace. Every work must be about another aggregate. When one of them fails all are rolled back, and run one by one.
+   */
+  sharedTransaction<T>(kind: string, work: (em: EntityManager) => Promise<T>): Promise<T>;
   /** Takes part in every transaction; returns how to stop. */
   onTransaction(hook: TransactionHook): () => void;
   /** Applies what is missing of the migrations. Safe when several processes do it at once. */
@@ -93,29 +103,38 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const fork = (): EntityManager => orm.em.fork() as EntityManager;
   const hooks = new Set<TransactionHook>();
 
-  const attempt = async <T>(
-    work: (em: EntityManager) => Promise<T>,
-    message: InboxMessage | undefined,
-  ): Promise<T | undefined> => {
-    let committed: EntityManager | undefined;
-    const result = await fork().transactional(async (em) => {
-      if (message !== undefined && !(await recordInInbox(em, message))) return undefined;
-      const done = await work(em);
-      for (const hook of hooks) await hook.beforeCommit(em);
-      committed = em;
-      return done;
-    });
-    if (committed !== undefined) for (const hook of hooks) hook.afterCommit(committed);
-    return result;
+  /** Runs works in one transaction; rejects when nothing of it took effect. */
+  const attempt = async (works: readonly Work[]): Promise<PromiseSettledResult<unknown>[]> => {
+    const em = fork();
+    await em.begin();
+    let results;
+    try {
+      results = await runIn(em, works);
+      if (results !== undefined) for (const hook of hooks) await hook.beforeCommit(em);
+      await em.flush();
+    } catch (error) {
+      await em.rollback().catch(() => undefined);
+      throw error;
+    }
+    try {
+      await em.commit();
+    } catch (error) {
+      await em.rollback().catch(() => undefined);
+      if (isDeadlock(error)) throw error;
+      // Whether it took effect is not known, so it is not done again here.
+      return works.map(() => ({ status: 'rejected', reason: error }));
+    }
+    if (results === undefined) return works.map(() => ({ status: 'fulfilled', value: undefined }));
+    for (const hook of hooks) hook.afterCommit(em);
+    return results;
   };
 
-  const transaction = async <T>(
-    work: (em: EntityManager) => Promise<T>,
-    message?: InboxMessage,
-  ): Promise<T | undefined> => {
+  const alone = async (work: Work): Promise<unknown> => {
     for (let tried = 1; ; tried += 1) {
       try {
-        return await attempt(work, message);
+        const [result] = await attempt([work]);
+        if (result?.status === 'rejected') throw result.reason;
+        return result?.value;
       } catch (error) {
         if (tried === deadlockAttempts || !isDeadlock(error)) throw error;
         await delay(Math.random() * 5 * tried);
@@ -123,10 +142,20 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     }
   };
 
+  const kinds = new Map<string, (work: Work) => Promise<unknown>>();
+  const shared = (kind: string, { run, message }: Work): Promise<unknown> => {
+    const join = kinds.get(kind) ?? joinCalls({ alone, together: attempt });
+    kinds.set(kind, join);
+    return join({ run: AsyncResource.bind(run), message });
+  };
+
   return {
     engine,
     read: fork,
-    transaction,
+    transaction: <T>(run: (em: EntityManager) => Promise<T>, message?: InboxMessage) =>
+      (message === undefined ? alone({ run, message }) : shared(`inbox ${message.consumer}`, { run, message })) as Promise<T>,
+    sharedTransaction: <T>(kind: string, run: (em: EntityManager) => Promise<T>) =>
+      shared(kind, { run, message: undefined }) as Promise<T>,
     onTransaction(hook) {
       hooks.add(hook);
       return () => hooks.delete(hook);
@@ -145,13 +174,41 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 }
 
-/** Whether this is the first time: a concurrent delivery of the same message waits on the primary key, then sees it taken. */
-async function recordInInbox(em: EntityManager, { consumer, id }: InboxMessage): Promise<boolean> {
+/** What one caller wants done in a transaction. */
+interface Work {
+  readonly run: (em: EntityManager) => Promise<unknown>;
+  readonly message: InboxMessage | undefined;
+}
+
+/** Runs works side by side; undefined when their messages were all recorded before. */
+async function runIn(
+  em: EntityManager,
+  works: readonly Work[],
+): Promise<PromiseFulfilledResult<unknown>[] | undefined> {
+  const messages = works.flatMap(({ message }) => message ?? []);
+  const recorded = messages.length === 0 ? 0 : await recordInInbox(em, messages);
+  if (recorded === 0 && messages.length > 0) return undefined;
+  if (recorded < messages.length) throw new Error('some of these messages were recorded before: they are told apart one by one');
+  const results = await Promise.allSettled(works.map(({ run }) => run(em)));
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result;
+  });
+}
+
+/** How many are here for the first time: a concurrent delivery of the same message waits on the primary key, then sees it taken. */
+async function recordInInbox(em: EntityManager, messages: readonly InboxMessage[]): Promise<number> {
+  const receivedAt = new Date();
   const inserted = await em
     .createQueryBuilder(InboxEntry)
-    .insert({ consumer, eventId: id, receivedAt: new Date() })
+    .insert(
+      messages
+        .map(({ consumer, id }) => ({ consumer, eventId: id, receivedAt }))
+        // Always in the same order, so that two instances never wait for each other.
+        .toSorted((one, other) => (one.eventId < other.eventId ? -1 : 1)),
+    )
     .onConflict(['consumer', 'eventId'])
     .ignore()
     .execute<{ affectedRows: number }>('run');
-  return inserted.affectedRows === 1;
+  return inserted.affectedRows;
 }

@@ -5,6 +5,7 @@ import { deliveryStatuses } from '../../schema/events.ts';
 import type { DeliveryStatus } from '../../schema/events.ts';
 import { forUpdate } from '../../service/database.ts';
 import type { EntityManager } from '../../service/database.ts';
+import { loadRow } from '../../service/load-row.ts';
 
 export const DeliveryRow = defineEntity({
   name: 'DeliveryRow',
@@ -33,7 +34,7 @@ export const lockDelivery = (em: EntityManager, id: string): Promise<DeliveryRow
 
 /** The delivery of an order, locked until the transaction ends. */
 export const lockDeliveryOfOrder = (em: EntityManager, orderId: string): Promise<DeliveryRow | null> =>
-  em.findOne(DeliveryRow, { orderId }, forUpdate);
+  loadRow(em, DeliveryRow, 'orderId', orderId, 'lock');
 
 export const findDeliveries = (em: EntityManager, ids: readonly string[]): Promise<DeliveryRow[]> =>
   em.find(DeliveryRow, { id: { $in: [...ids] } });

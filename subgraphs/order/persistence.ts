@@ -5,6 +5,7 @@ import { deliveryStatuses, orderStatuses, paymentStatuses } from '../../schema/e
 import type { OrderStatus } from '../../schema/events.ts';
 import { forUpdate } from '../../service/database.ts';
 import type { EntityManager } from '../../service/database.ts';
+import { loadRow } from '../../service/load-row.ts';
 import type { OrderedItem, PricedMenu } from './menu.ts';
 
 export const MenuRow = defineEntity({
@@ -71,7 +72,7 @@ export const findOrder = (em: EntityManager, id: string): Promise<OrderRow | nul
 
 /** The order, locked until the transaction ends, so that events about it take their turns. */
 export const lockOrder = (em: EntityManager, id: string): Promise<OrderRow | null> =>
-  em.findOne(OrderRow, { id }, forUpdate);
+  loadRow(em, OrderRow, 'id', id, 'lock');
 
 export const findOrderByKey = (
   em: EntityManager,
@@ -147,8 +148,10 @@ export const findMenus = (em: EntityManager, ids: readonly string[]): Promise<Me
   em.find(MenuRow, { id: { $in: [...ids] } });
 
 /** The menus of an order as they are now; the order keeps these names and prices, whatever becomes of the menus. */
-export const priceList = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, PricedMenu>> =>
-  new Map((await findMenus(em, ids)).map((menu) => [menu.id, menu]));
+export const priceList = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, PricedMenu>> => {
+  const menus = await Promise.all(ids.map((id) => loadRow(em, MenuRow, 'id', id, 'read')));
+  return new Map(menus.flatMap((menu) => (menu === null ? [] : [[menu.id, menu] as const])));
+};
 
 export const lockMenu = (em: EntityManager, id: string): Promise<MenuRow | null> =>
   em.findOne(MenuRow, { id }, forUpdate);

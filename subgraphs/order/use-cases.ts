@@ -41,13 +41,11 @@ const firstCancelDueMs = 3_000;
 export async function placeOrder(deps: OrderDependencies, customer: Viewer, input: PlaceOrder): Promise<OrderRow> {
   const { idempotencyKey } = input;
   try {
-    return await deps.database.transaction(async (em) => {
-      const placed = idempotencyKey === null ? null : await findOrderByKey(em, customer.sub, idempotencyKey);
-      return placed ?? (await storeOrder(deps, em, customer, input));
-    });
+    return await deps.database.sharedTransaction('placeOrder', (em) => storeOrder(deps, em, customer, input));
   } catch (error) {
-    // The same key twice at once: the unique index let the other one win.
-    if (!(error instanceof UniqueConstraintViolationException) || idempotencyKey === null) throw error;
+    // Keys are hardly ever used twice, so the unique index finds those that are; a menu of then may be sold no more.
+    const known = error instanceof UniqueConstraintViolationException || error instanceof CodedError;
+    if (!known || idempotencyKey === null) throw error;
     const placed = await findOrderByKey(deps.database.read(), customer.sub, idempotencyKey);
     if (placed === null) throw error;
     return placed;

@@ -1,8 +1,8 @@
 // The payment subgraph's rows and the queries over them.
 import { defineEntity, p } from '@mikro-orm/core';
 import type { InferEntity, RequiredEntityData } from '@mikro-orm/core';
-import { forUpdate } from '../../service/database.ts';
 import type { EntityManager } from '../../service/database.ts';
+import { loadRow } from '../../service/load-row.ts';
 
 export const PaymentRow = defineEntity({
   name: 'PaymentRow',
@@ -31,9 +31,18 @@ export type PaymentRow = InferEntity<typeof PaymentRow>;
 export const insertPayment = (em: EntityManager, data: RequiredEntityData<PaymentRow>): PaymentRow =>
   em.create(PaymentRow, data, { persist: true });
 
+/** Stores a payment unless its order has one, in a transaction of its own; gives whether it was stored. */
+export async function insertFirstPayment(em: EntityManager, data: RequiredEntityData<PaymentRow>): Promise<boolean> {
+  const query = em.createQueryBuilder(PaymentRow).insert(data).onConflict('orderId').ignore();
+  return (await query.execute<{ affectedRows: number }>('run')).affectedRows === 1;
+}
+
+export const findPaymentOfOrder = (em: EntityManager, orderId: string): Promise<PaymentRow | null> =>
+  em.findOne(PaymentRow, { orderId });
+
 /** The payment of an order, locked until the transaction ends. */
 export const lockPaymentOfOrder = (em: EntityManager, orderId: string): Promise<PaymentRow | null> =>
-  em.findOne(PaymentRow, { orderId }, forUpdate);
+  loadRow(em, PaymentRow, 'orderId', orderId, 'lock');
 
 export const findPayments = (em: EntityManager, ids: readonly string[]): Promise<PaymentRow[]> =>
   em.find(PaymentRow, { id: { $in: [...ids] } });

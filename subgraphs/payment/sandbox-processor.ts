@@ -1,6 +1,7 @@
 // A card processor for development and tests. It keeps its books in tables of its own and shares no transaction with payments.
 import { setTimeout as delay } from 'node:timers/promises';
 import { defineEntity, p } from '@mikro-orm/core';
+import type { InferEntity } from '@mikro-orm/core';
 import { forUpdate } from '../../service/database.ts';
 import type { Database } from '../../service/database.ts';
 import { CodedError } from '../../service/errors.ts';
@@ -70,32 +71,41 @@ export function createSandboxProcessor({ database, now, slowMs }: SandboxOptions
 
   /** Books an attempt and decides it, once for each key. No result: this attempt does not reach the processor. */
   async function book(request: ChargeRequest): Promise<{ attempts: number; result: ChargeResult | undefined }> {
-    const { idempotencyKey: key, orderId, amount, currency, token } = request;
+    const { idempotencyKey: key, orderId, amount, currency } = request;
+    const first = {
+      ...{ key, orderId, amount, currency, status: 'DECLINED' as const, declineReason: 'pending', charged: 0 },
+      ...{ refunded: 0, refundKey: null, attempts: 0, createdAt: now() },
+    };
+    const firstResult = attempt(first, request);
+    const inserted = await database
+      .read()
+      .createQueryBuilder(SandboxCharge)
+      .insert(first)
+      .onConflict('key')
+      .ignore()
+      .execute<{ affectedRows: number }>('run');
+    if (inserted.affectedRows === 1) return { attempts: first.attempts, result: firstResult };
     return database.transaction(async (em) => {
-      await em
-        .createQueryBuilder(SandboxCharge)
-        .insert({
-          ...{ key, orderId, amount, currency, status: 'DECLINED', declineReason: 'pending', charged: 0, refunded: 0 },
-          ...{ refundKey: null, attempts: 0, createdAt: now() },
-        })
-        .onConflict('key')
-        .ignore()
-        .execute('run');
       const charge = await em.findOneOrFail(SandboxCharge, { key }, forUpdate);
-      charge.attempts += 1;
-      const failures = Number(/^tok_unavailable_([1-9])$/.exec(token ?? '')?.[1] ?? 0);
-      if (charge.attempts <= failures) return { attempts: charge.attempts, result: undefined };
-      if (charge.declineReason === 'pending') {
-        const declined = token === 'tok_declined';
-        charge.status = declined ? 'DECLINED' : 'APPROVED';
-        charge.declineReason = declined ? 'card_declined' : null;
-        charge.charged = declined ? 0 : amount;
-      }
-      const result: ChargeResult =
-        charge.status === 'APPROVED'
-          ? { outcome: 'approved' }
-          : { outcome: 'declined', reason: charge.declineReason ?? 'reversed' };
-      return { attempts: charge.attempts, result };
+      return { result: attempt(charge, request), attempts: charge.attempts };
     });
   }
+}
+
+type Books = Pick<InferEntity<typeof SandboxCharge>, 'status' | 'declineReason' | 'charged' | 'attempts'>;
+
+/** One more attempt on a line in the books; gives nothing when it does not reach the processor. */
+function attempt(charge: Books, { token, amount }: ChargeRequest): ChargeResult | undefined {
+  charge.attempts += 1;
+  const failures = Number(/^tok_unavailable_([1-9])$/.exec(token ?? '')?.[1] ?? 0);
+  if (charge.attempts <= failures) return undefined;
+  if (charge.declineReason === 'pending') {
+    const declined = token === 'tok_declined';
+    charge.status = declined ? 'DECLINED' : 'APPROVED';
+    charge.declineReason = declined ? 'card_declined' : null;
+    charge.charged = declined ? 0 : amount;
+  }
+  return charge.status === 'APPROVED'
+    ? { outcome: 'approved' }
+    : { outcome: 'declined', reason: charge.declineReason ?? 'reversed' };
 }

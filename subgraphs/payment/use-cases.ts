@@ -12,7 +12,7 @@ import { stageEvent } from '../../service/outbox.ts';
 import type { CardProcessor, ChargeResult } from './card-processor.ts';
 import { cancelledBeforePlaced, decide, newPayment } from './payment.ts';
 import type { PaymentEvent } from './payment.ts';
-import { insertPayment, lockPaymentOfOrder } from './persistence.ts';
+import { findPaymentOfOrder, insertFirstPayment, insertPayment, lockPaymentOfOrder } from './persistence.ts';
 import type { PaymentRow } from './persistence.ts';
 
 export interface PaymentDependencies {
@@ -41,18 +41,20 @@ export async function takePayment(deps: PaymentDependencies, event: Incoming<'or
   await recordCharge(deps, payment.orderId, result, inbox);
 }
 
-const storeWishToCharge = (deps: PaymentDependencies, data: Incoming<'order.placed'>['data']): Promise<PaymentRow> =>
-  deps.database.transaction(async (em) => {
-    const { orderId, customerId, total, paymentToken, deliveryAddress } = data;
-    const known = await lockPaymentOfOrder(em, orderId);
-    if (known !== null) return known;
-    return insertPayment(em, {
-      ...newPayment(),
-      ...emptyPayment(deps, { orderId, customerId, amount: total }),
-      paymentToken,
-      deliveryAddress,
-    });
-  });
+/** Stores the wish before the processor is asked; gives what is known of an order that was here before. */
+async function storeWishToCharge(deps: PaymentDependencies, data: Incoming<'order.placed'>['data']): Promise<Charge> {
+  const { orderId, customerId, total, paymentToken, deliveryAddress } = data;
+  const about = emptyPayment(deps, { orderId, customerId, amount: total });
+  const wish = { ...newPayment(), ...about, paymentToken, deliveryAddress };
+  const em = deps.database.read();
+  if (await insertFirstPayment(em, wish)) return wish;
+  const known = await findPaymentOfOrder(em, orderId);
+  if (known === null) throw gone(orderId);
+  return known;
+}
+
+/** What the card processor is told of a payment. */
+type Charge = Pick<PaymentRow, 'id' | 'orderId' | 'state' | 'amount' | 'currency' | 'paymentToken'>;
 
 const recordCharge = (
   deps: PaymentDependencies,
@@ -178,9 +180,11 @@ const change = (
 
 async function lockExisting(em: EntityManager, orderId: string): Promise<PaymentRow> {
   const payment = await lockPaymentOfOrder(em, orderId);
-  if (payment === null) throw new Error(`the payment of order ${orderId} is gone`);
+  if (payment === null) throw gone(orderId);
   return payment;
 }
+
+const gone = (orderId: string): Error => new Error(`the payment of order ${orderId} is gone`);
 
 /** Whether the event changed the payment. A rejected cancel leaves it as it is; any other rejection is a mistake of ours. */
 function apply(payment: PaymentRow, event: PaymentEvent): boolean {
