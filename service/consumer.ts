@@ -4,7 +4,7 @@ import type { ConsumerMessages, JsMsg, NatsConnection } from 'nats';
 import type { EventType, StreamName } from '../schema/events.ts';
 import { readCloudEvent } from './cloudevent.ts';
 import type { ReceivedEvent } from './cloudevent.ts';
-import type { InboxMessage } from './database.ts';
+import type { InboxMessage } from './database-transactions.ts';
 import { codeOf, errorTable } from './errors.ts';
 import { withLogFields } from './log.ts';
 import type { Logger } from './log.ts';

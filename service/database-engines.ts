@@ -60,7 +60,10 @@ const postgresql: Engine = {
       connectionTimeoutMillis: connectTimeoutMs,
       statement_timeout: timeoutMs,
       idle_in_transaction_session_timeout: timeoutMs,
-      onPoolCreated: (pool: PgPool) => dropDeadConnections(pool, timeoutMs),
+      onPoolCreated(pool: PgPool) {
+        dropDeadConnections(pool, timeoutMs);
+        pool.on('connect', beginWithFirstStatement);
+      },
     },
   }),
   prepare: async () => undefined,
@@ -166,9 +169,37 @@ interface PgPool {
   on(event: 'release', listener: (error: unknown, client: PgClient) => void): void;
 }
 interface PgClient {
+  query: (sql: string, values?: readonly unknown[]) => Promise<PgResult | PgResult[]>;
   once(event: 'end', listener: () => void): void;
   release(error: Error): void;
   readonly connection: { readonly stream: Socket };
+}
+
+interface PgResult {
+  readonly command: string;
+  readonly rowCount: number | null;
+  readonly rows: readonly unknown[];
+}
+
+/**
+ * Sends `begin` together with the statement after it: every transaction is one round trip shorter. That statement fails when `begin`
+ * does, as both are told by the connection alone.
+ */
+function beginWithFirstStatement(client: PgClient): void {
+  const query = client.query.bind(client);
+  let begun = false;
+  client.query = async (sql, values = []) => {
+    if (sql === 'begin') {
+      begun = true;
+      return { command: 'BEGIN', rowCount: null, rows: [] };
+    }
+    if (!begun) return query(sql, values);
+    begun = false;
+    const results = await query(`begin; ${sql}`, values);
+    const [, result] = Array.isArray(results) ? results : [];
+    if (result === undefined) throw new Error('a statement of a transaction was not answered');
+    return result;
+  };
 }
 
 const releaseGraceMs = 1_000;

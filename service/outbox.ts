@@ -52,6 +52,16 @@ const staged = new WeakMap<EntityManager, OutboxMessage[]>();
 /** The events that were added to the transaction of `em` so far. */
 export const stagedEvents = (em: EntityManager): readonly OutboxMessage[] => staged.get(em) ?? [];
 
+/** Writes the staged events, all with one statement. They are no entities of `em`: nothing of them is watched for changes. */
+export async function insertStagedEvents(em: EntityManager): Promise<void> {
+  const events = stagedEvents(em);
+  const places = await em.insertMany(
+    OutboxMessage,
+    events.map(({ seq: _, ...row }) => row),
+  );
+  for (const [index, event] of events.entries()) event.seq = Number(places[index]);
+}
+
 /** What an event says of the change behind it. */
 export interface ChangeMeta {
   /** The service that writes it. */
@@ -75,30 +85,30 @@ export function stageEvent<Type extends EventType>(
   const definition = events[type];
   const checked = definition.data.parse(data);
   const id = uuid();
-  const message = em.create(
-    OutboxMessage,
-    {
+  const message: OutboxMessage = {
+    // Known when it is written.
+    seq: 0,
+    id,
+    aggregateId: meta.aggregateId,
+    version: meta.version,
+    stream: definition.stream,
+    subject: (definition.subject as (data: unknown) => string)(checked),
+    headers: cloudEventHeaders(type, {
       id,
+      source: meta.source,
+      time: meta.at.toISOString(),
       aggregateId: meta.aggregateId,
       version: meta.version,
-      stream: definition.stream,
-      subject: (definition.subject as (data: unknown) => string)(checked),
-      headers: cloudEventHeaders(type, {
-        id,
-        source: meta.source,
-        time: meta.at.toISOString(),
-        aggregateId: meta.aggregateId,
-        version: meta.version,
-        traceparent: currentTraceparent(),
-      }),
-      payload: JSON.stringify(checked),
-      createdAt: meta.at,
-      claimedBy: null,
-      claimedUntil: null,
-      publishedAt: null,
-      streamSeq: null,
-    },
-    { persist: true },
-  );
-  staged.set(em, [...stagedEvents(em), message]);
+      traceparent: currentTraceparent(),
+    }),
+    payload: JSON.stringify(checked),
+    createdAt: meta.at,
+    claimedBy: null,
+    claimedUntil: null,
+    publishedAt: null,
+    streamSeq: null,
+  };
+  const before = staged.get(em);
+  if (before === undefined) staged.set(em, [message]);
+  else before.push(message);
 }

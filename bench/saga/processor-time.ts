@@ -39,7 +39,10 @@ function readProcesses(): Map<number, ProcessRow> {
     if (!/^\d+$/.test(name)) continue;
     try {
       // The name in parentheses may hold spaces.
-      const fields = readFileSync(`/proc/${name}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ').map(Number);
+      const fields = readFileSync(`/proc/${name}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')
+        .map(Number);
       const [, parent = 0] = fields;
       // Of itself in user and kernel mode, and of its ended children.
       const ticks = fields.slice(11, 15).reduce((sum, one) => sum + one, 0);

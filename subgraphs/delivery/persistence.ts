@@ -5,7 +5,7 @@ import { deliveryStatuses } from '../../schema/events.ts';
 import type { DeliveryStatus } from '../../schema/events.ts';
 import { forUpdate } from '../../service/database.ts';
 import type { EntityManager } from '../../service/database.ts';
-import { loadRow } from '../../service/load-row.ts';
+import { loadTogether } from '../../service/load-together.ts';
 
 export const DeliveryRow = defineEntity({
   name: 'DeliveryRow',
@@ -34,7 +34,16 @@ export const lockDelivery = (em: EntityManager, id: string): Promise<DeliveryRow
 
 /** The delivery of an order, locked until the transaction ends. */
 export const lockDeliveryOfOrder = (em: EntityManager, orderId: string): Promise<DeliveryRow | null> =>
-  loadRow(em, DeliveryRow, 'orderId', orderId, 'lock');
+  loadTogether(em, lockDeliveriesOfOrders, orderId);
+
+const lockDeliveriesOfOrders = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, DeliveryRow>> => {
+  const rows = await em.find(
+    DeliveryRow,
+    { orderId: { $in: [...ids] } },
+    { ...forUpdate, orderBy: { orderId: 'asc' } },
+  );
+  return new Map(rows.map((row) => [row.orderId, row]));
+};
 
 export const findDeliveries = (em: EntityManager, ids: readonly string[]): Promise<DeliveryRow[]> =>
   em.find(DeliveryRow, { id: { $in: [...ids] } });

@@ -5,7 +5,7 @@ import { deliveryStatuses, orderStatuses, paymentStatuses } from '../../schema/e
 import type { OrderStatus } from '../../schema/events.ts';
 import { forUpdate } from '../../service/database.ts';
 import type { EntityManager } from '../../service/database.ts';
-import { loadRow } from '../../service/load-row.ts';
+import { loadTogether } from '../../service/load-together.ts';
 import type { OrderedItem, PricedMenu } from './menu.ts';
 
 export const MenuRow = defineEntity({
@@ -71,8 +71,12 @@ export const insertOrder = (em: EntityManager, data: RequiredEntityData<OrderRow
 export const findOrder = (em: EntityManager, id: string): Promise<OrderRow | null> => em.findOne(OrderRow, { id });
 
 /** The order, locked until the transaction ends, so that events about it take their turns. */
-export const lockOrder = (em: EntityManager, id: string): Promise<OrderRow | null> =>
-  loadRow(em, OrderRow, 'id', id, 'lock');
+export const lockOrder = (em: EntityManager, id: string): Promise<OrderRow | null> => loadTogether(em, lockOrders, id);
+
+const lockOrders = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, OrderRow>> => {
+  const rows = await em.find(OrderRow, { id: { $in: [...ids] } }, { ...forUpdate, orderBy: { id: 'asc' } });
+  return new Map(rows.map((row) => [row.id, row]));
+};
 
 export const findOrderByKey = (
   em: EntityManager,
@@ -149,9 +153,12 @@ export const findMenus = (em: EntityManager, ids: readonly string[]): Promise<Me
 
 /** The menus of an order as they are now; the order keeps these names and prices, whatever becomes of the menus. */
 export const priceList = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, PricedMenu>> => {
-  const menus = await Promise.all(ids.map((id) => loadRow(em, MenuRow, 'id', id, 'read')));
+  const menus = await Promise.all(ids.map((id) => loadTogether(em, readMenus, id)));
   return new Map(menus.flatMap((menu) => (menu === null ? [] : [[menu.id, menu] as const])));
 };
+
+const readMenus = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, MenuRow>> =>
+  new Map((await findMenus(em, ids)).map((menu) => [menu.id, menu]));
 
 export const lockMenu = (em: EntityManager, id: string): Promise<MenuRow | null> =>
   em.findOne(MenuRow, { id }, forUpdate);

@@ -2,7 +2,8 @@
 import { UniqueConstraintViolationException } from '@mikro-orm/core';
 import { v7 as uuid } from 'uuid';
 import type { OrderStatus } from '../../schema/events.ts';
-import type { Database, EntityManager, InboxMessage } from '../../service/database.ts';
+import type { InboxMessage } from '../../service/database-transactions.ts';
+import type { Database, EntityManager } from '../../service/database.ts';
 import { CodedError } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
 import { stageEvent } from '../../service/outbox.ts';

@@ -1,8 +1,9 @@
 // The payment subgraph's rows and the queries over them.
 import { defineEntity, p } from '@mikro-orm/core';
 import type { InferEntity, RequiredEntityData } from '@mikro-orm/core';
+import { forUpdate } from '../../service/database.ts';
 import type { EntityManager } from '../../service/database.ts';
-import { loadRow } from '../../service/load-row.ts';
+import { loadTogether } from '../../service/load-together.ts';
 
 export const PaymentRow = defineEntity({
   name: 'PaymentRow',
@@ -42,7 +43,12 @@ export const findPaymentOfOrder = (em: EntityManager, orderId: string): Promise<
 
 /** The payment of an order, locked until the transaction ends. */
 export const lockPaymentOfOrder = (em: EntityManager, orderId: string): Promise<PaymentRow | null> =>
-  loadRow(em, PaymentRow, 'orderId', orderId, 'lock');
+  loadTogether(em, lockPaymentsOfOrders, orderId);
+
+const lockPaymentsOfOrders = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, PaymentRow>> => {
+  const rows = await em.find(PaymentRow, { orderId: { $in: [...ids] } }, { ...forUpdate, orderBy: { orderId: 'asc' } });
+  return new Map(rows.map((row) => [row.orderId, row]));
+};
 
 export const findPayments = (em: EntityManager, ids: readonly string[]): Promise<PaymentRow[]> =>
   em.find(PaymentRow, { id: { $in: [...ids] } });

@@ -3,7 +3,8 @@
 import { v7 as uuid } from 'uuid';
 import type { CancelReply, CommandRequest, EventData, EventType } from '../../schema/events.ts';
 import type { Incoming } from '../../service/consumer.ts';
-import type { Database, EntityManager, InboxMessage } from '../../service/database.ts';
+import type { InboxMessage } from '../../service/database-transactions.ts';
+import type { Database, EntityManager } from '../../service/database.ts';
 import { CodedError } from '../../service/errors.ts';
 import type { Logger } from '../../service/log.ts';
 import { requestCommand } from '../../service/nats.ts';

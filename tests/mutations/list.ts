@@ -14,6 +14,7 @@ export interface Mutation {
 
 const relay = 'service/relay.int.test.ts';
 const consumer = 'service/consumer.int.test.ts';
+const shared = 'service/shared-transaction.int.test.ts';
 const isolation = 'tests/faults/isolation.e2e.ts';
 const payment = 'subgraphs/payment/subgraph.int.test.ts';
 const delivery = 'subgraphs/delivery/subgraph.int.test.ts';
@@ -22,10 +23,26 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'drop the inbox check',
     breaks: 'G2',
-    file: 'service/database.ts',
-    from: 'if (message !== undefined && !(await recordInInbox(em, message))) return undefined;',
-    to: 'if (message !== undefined) await recordInInbox(em, message);',
+    file: 'service/database-transactions.ts',
+    from: 'const recorded = messages.length === 0 ? 0 : await recordInInbox(em, messages);',
+    to: 'if (messages.length > 0) await recordInInbox(em, messages);\n  const recorded = messages.length;',
     caughtBy: { file: consumer, name: 'G2: an event takes effect once' },
+  },
+  {
+    name: 'let one failure fail all that share its transaction',
+    breaks: 'G6',
+    file: 'service/join-calls.ts',
+    from: '} catch {\n      for (const call of calls) runAlone(call);',
+    to: '} catch (error) {\n      for (const call of calls) call.reject(error);',
+    caughtBy: { file: shared, name: 'G6: one that fails is rolled back alone' },
+  },
+  {
+    name: 'commit again when the outcome is not known',
+    breaks: 'G4',
+    file: 'service/database-transactions.ts',
+    from: 'if (isDeadlock(error)) throw error;\n      // Whether',
+    to: 'throw error;\n      // Whether',
+    caughtBy: { file: shared, name: 'a commit whose outcome is not known' },
   },
   {
     name: 'publish before the commit',
