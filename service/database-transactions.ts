@@ -6,7 +6,7 @@ import { DeadlockException } from '@mikro-orm/core';
 import type { EntityManager } from './database.ts';
 import { InboxEntry } from './inbox.ts';
 import { joinCalls } from './join-calls.ts';
-import { insertStagedEvents } from './outbox.ts';
+import { stagedEvents } from './outbox.ts';
 
 export interface Transactions {
   /**
@@ -58,7 +58,7 @@ export function createTransactions(fork: () => EntityManager): Transactions {
       results = await runIn(em, works);
       if (results !== undefined) for (const hook of hooks) await hook.beforeCommit(em);
       await em.flush();
-      await insertStagedEvents(em);
+      await insertEvents(em);
     } catch (error) {
       await em.rollback().catch(() => undefined);
       throw error;
@@ -148,4 +148,21 @@ async function recordInInbox(em: EntityManager, messages: readonly InboxMessage[
     .ignore()
     .execute<{ affectedRows: number }>('run');
   return inserted.affectedRows;
+}
+
+/** Writes the staged events into the outbox, and each is told its place. They are none of the entities that `em` watches for changes. */
+async function insertEvents(em: EntityManager): Promise<void> {
+  const events = stagedEvents(em);
+  if (events.length === 0) return;
+  const rows = await em.execute<{ seq: string | number }[]>(
+    `insert into outbox
+       (id, aggregate_id, version, stream, subject, headers, payload, created_at, claimed_by, claimed_until)
+     values ${events.map(() => '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')}
+     returning seq`,
+    events.flatMap((event) => [
+      ...[event.id, event.aggregateId, event.version, event.stream, event.subject, JSON.stringify(event.headers)],
+      ...[event.payload, event.createdAt, event.claimedBy, event.claimedUntil],
+    ]),
+  );
+  for (const [index, event] of events.entries()) event.seq = Number(rows[index]?.seq);
 }

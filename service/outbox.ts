@@ -49,18 +49,8 @@ export const RelayLock = defineEntity({
 
 const staged = new WeakMap<EntityManager, OutboxMessage[]>();
 
-/** The events that were added to the transaction of `em` so far. */
+/** The events that were added to the transaction of `em` so far; they are written before it commits. */
 export const stagedEvents = (em: EntityManager): readonly OutboxMessage[] => staged.get(em) ?? [];
-
-/** Writes the staged events, all with one statement. They are no entities of `em`: nothing of them is watched for changes. */
-export async function insertStagedEvents(em: EntityManager): Promise<void> {
-  const events = stagedEvents(em);
-  const places = await em.insertMany(
-    OutboxMessage,
-    events.map(({ seq: _, ...row }) => row),
-  );
-  for (const [index, event] of events.entries()) event.seq = Number(places[index]);
-}
 
 /** What an event says of the change behind it. */
 export interface ChangeMeta {
@@ -86,7 +76,7 @@ export function stageEvent<Type extends EventType>(
   const checked = definition.data.parse(data);
   const id = uuid();
   const message: OutboxMessage = {
-    // Known when it is written.
+    // The database gives it.
     seq: 0,
     id,
     aggregateId: meta.aggregateId,
