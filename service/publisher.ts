@@ -37,6 +37,11 @@ export interface Publisher {
    * @returns the first failure, if any.
    */
   publish(messages: readonly PendingMessage[], leaseEnds: number, generation: number): Promise<unknown>;
+  /**
+   * Counts how often rows were given back. While it stays the same, what was on its way here is still so, or stored; when it has
+   * changed, a look at what is on its way is out of date.
+   */
+  returned(): number;
   /** Resolves when nothing is on its way and everything is marked. */
   idle(): Promise<void>;
 }
@@ -126,6 +131,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       );
       return failures.find((failure) => failure !== undefined);
     },
+    returned: () => marks.returned(),
     async idle() {
       await Promise.all([...lanes.values()].map((lane) => lane.tail));
       await marks.settled();
@@ -156,10 +162,12 @@ function traced<T>(
 function createMarks({ database, log, stream, onOutdated }: PublisherOptions): {
   stored(seq: number, streamSeq: number, generation: number): void;
   giveBack(seq: number): void;
+  returned(): number;
   settled(): Promise<void>;
 } {
   let stored = new Map<number, { readonly streamSeq: number; readonly generation: number }>();
   let givenBack: number[] = [];
+  let returned = 0;
   let writing: Promise<void> | undefined;
 
   const write = async (): Promise<void> => {
@@ -177,6 +185,7 @@ function createMarks({ database, log, stream, onOutdated }: PublisherOptions): {
         if (free.length > 0) {
           const unclaimed = { claimedBy: null, claimedUntil: null };
           await database.read().nativeUpdate(OutboxMessage, { seq: { $in: free }, publishedAt: null }, unclaimed);
+          returned += 1;
         }
       } catch (error) {
         // Not a loss: an unmarked row is published again, and the broker knows it by its id.
@@ -201,6 +210,7 @@ function createMarks({ database, log, stream, onOutdated }: PublisherOptions): {
       givenBack.push(seq);
       start();
     },
+    returned: () => returned,
     settled: () => writing ?? Promise.resolve(),
   };
 }

@@ -1,7 +1,8 @@
 // The outbox and its relay over each database engine and NATS: G1 (a committed change is published, a rolled-back one never), order
 // within an aggregate with several relays, and G7 (what a stream has lost is published again).
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { join } from 'node:path';
+import { EntityManager } from '@mikro-orm/core';
 import { pino } from 'pino';
 import { databaseEngines } from '../dev/database-servers.ts';
 import type { DatabaseServer } from '../dev/database-servers.ts';
@@ -164,6 +165,48 @@ describe.each(databaseEngines())('on $name', (engine) => {
     for (const [order, entries] of byOrder) {
       expect(entries).toEqual([1, 2, 3, 4, 5, 6].map((version) => `${String(order)}:${String(version)}`));
     }
+  });
+
+  test('G3: a change does not overtake one that was given back while it was being committed', async () => {
+    const broker = await relay();
+    await commit('a', 1);
+    await allPublished();
+    const jetstream = (await broker.connection).jetstream();
+    const lost = Promise.withResolvers<never>();
+    // The second version is lost on its way while the third is about to be committed.
+    const publish = jest.spyOn(Object.getPrototypeOf(jetstream) as typeof jetstream, 'publish');
+    publish.mockImplementationOnce(() => lost.promise);
+    await commit('a', 2);
+    const stopHook = database.onTransaction({
+      async beforeCommit() {
+        stopHook();
+        lost.reject(new Error('lost'));
+        await eventually(
+          async () => (await database.read().count(OutboxMessage, { claimedBy: null, version: 2 })) === 1,
+        );
+      },
+      afterCommit: () => undefined,
+    });
+    await commit('a', 3);
+    await allPublished();
+    publish.mockRestore();
+    expect(await stored()).toEqual(['a:1', 'a:2', 'a:3']);
+  });
+
+  test('G3: what was committed although the commit seemed to fail is not overtaken', async () => {
+    await relay();
+    await commit('a', 1);
+    await allPublished();
+    const answer = jest.spyOn(EntityManager.prototype, 'commit');
+    answer.mockImplementationOnce(async function (this: EntityManager) {
+      await this.commit();
+      throw new Error('the answer was lost');
+    });
+    await expect(commit('a', 2)).rejects.toThrow('the answer was lost');
+    answer.mockRestore();
+    await commit('a', 3);
+    await eventually(async () => (await stored()).length === 3);
+    expect(await stored()).toEqual(['a:1', 'a:2', 'a:3']);
   });
 
   test('G7: a stream that was destroyed is made anew and filled again', async () => {
