@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { commonEnv, ConfigurationError, integer, readEnv } from '../service/env.ts';
+import { trustedProxies } from './client-address.ts';
 import { limitNames } from './limits.ts';
 import type { Limits } from './limits.ts';
 
@@ -100,6 +101,23 @@ export const routerEnv = {
     .describe(
       `limits that are only counted in the metric, refusing nothing, comma-separated: ${limitNames.join(', ')}; * for all`,
     ),
+  RATE_LIMIT_PER_VIEWER: integer(0, 1_000_000)
+    .default(0)
+    .describe('operations a second that one viewer may start in the long run; 0: as many as they like'),
+  RATE_LIMIT_PER_ADDRESS: integer(0, 1_000_000)
+    .default(0)
+    .describe('the same for one address, anonymous or not; behind a proxy this needs TRUSTED_PROXIES'),
+  RATE_LIMIT_BURST_SECONDS: integer(1, 3_600).default(10).describe('seconds of these rates that may be used at once'),
+  TRUSTED_PROXIES: list
+    .transform((ranges, context) => {
+      try {
+        return trustedProxies(ranges);
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+        return z.NEVER;
+      }
+    })
+    .describe('addresses and CIDR ranges whose `x-forwarded-for` is believed, comma-separated'),
   LIVE_CONNECTIONS: integer(1, 1_000_000).default(50_000).describe('open sockets and streams, at most'),
   LIVE_CONNECTIONS_PER_VIEWER: integer(1, 1_000_000).default(100).describe('open sockets and streams of one viewer'),
   LIVE_SUBSCRIPTIONS_PER_CONNECTION: integer(1, 1_000_000).default(100).describe('operations open on one socket'),

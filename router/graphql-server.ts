@@ -10,7 +10,8 @@ import {
 import type { GatewayExecutor } from '@apollo/server-gateway-interface';
 import type { DocumentNode, ExecutionResult } from 'graphql';
 import { GraphQLError, Kind } from 'graphql';
-import { codeOf } from '../service/errors.ts';
+import { CodedError, codeOf } from '../service/errors.ts';
+import type { ErrorCode } from '../service/errors.ts';
 import type { Viewer } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { codesOf } from './errors.ts';
@@ -170,16 +171,30 @@ function summaryOf({ contextValue, response }: GraphQLRequestContext<ApolloConte
   };
 }
 
-/** A token that does not hold is answered 401; keys that cannot be read, 503. */
+/** A token that does not hold is answered 401; keys that cannot be read, 503; a viewer who asks too much, 429. */
 async function identified(identify: () => Promise<Viewer | undefined>): Promise<Viewer | undefined> {
   try {
     return await identify();
   } catch (error) {
     const code = codeOf(error);
-    const status = code === 'UNAUTHENTICATED' ? 401 : code === 'SERVICE_UNAVAILABLE' ? 503 : 500;
-    throw new GraphQLError(error instanceof Error ? error.message : code, { extensions: { code, http: { status } } });
+    const status = statusOfIdentity.get(code) ?? 500;
+    const retryAfter = error instanceof CodedError ? error.extensions['retryAfter'] : undefined;
+    const headers = typeof retryAfter === 'number' ? new Map([['retry-after', String(retryAfter)]]) : undefined;
+    throw new GraphQLError(error instanceof Error ? error.message : code, {
+      extensions: {
+        code,
+        ...(retryAfter === undefined ? {} : { retryAfter }),
+        http: { status, ...(headers === undefined ? {} : { headers }) },
+      },
+    });
   }
 }
+
+const statusOfIdentity: ReadonlyMap<ErrorCode, number> = new Map([
+  ['UNAUTHENTICATED', 401],
+  ['RATE_LIMITED', 429],
+  ['SERVICE_UNAVAILABLE', 503],
+]);
 
 /**
  * Whether the answer is `application/json` because the client asked for it by name. Clients that do may not know the answers of

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { connectionsGone } from '../service/drain.ts';
-import { errorTable } from '../service/errors.ts';
+import { CodedError, errorTable } from '../service/errors.ts';
 import type { ErrorCode } from '../service/errors.ts';
 import type { VerifyIdentity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
@@ -14,12 +14,14 @@ import type { AnswerGraphql } from './graphql-http.ts';
 import type { RouterMetrics } from './metrics.ts';
 import type { Page, Pages } from './pages.ts';
 import type { Admission } from './traffic/admission.ts';
+import type { RateLimits } from './rate-limits.ts';
 
 export interface HttpServerOptions {
   /** Decides whether there is room for one more GraphQL request. */
   readonly admission: Admission;
   readonly answer: AnswerGraphql;
   readonly verify: VerifyIdentity;
+  readonly rates: RateLimits;
   /** Undefined: no pages for browsers. */
   readonly pages: Pages | undefined;
   readonly metrics: RouterMetrics;
@@ -59,7 +61,7 @@ const receiveTimeoutMs = 30_000;
 const lingerMs = 2_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { admission, pages, metrics, log } = options;
+  const { admission, pages, metrics, rates, log } = options;
   const unanswered = new Set<ServerResponse>();
   let draining = false;
 
@@ -114,6 +116,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return sendPage(response, pages.sandbox());
     }
     if (isCrossSite(request, options.corsOrigins)) return refuse(response, 403, 'CROSS_SITE_REQUEST');
+    try {
+      rates.takeFromAddress(rates.addressOf(request));
+    } catch (error) {
+      discard(request);
+      return refuseError(response, error);
+    }
     let body: unknown;
     if (request.method === 'POST') {
       if (!isJson(request)) {
@@ -141,7 +149,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const answer = await options.answer(
         { method: request.method ?? 'GET', headers: request.headers, search, body },
         {
-          identify: () => options.verify(headerOf(request, 'authorization')),
+          identify: async () => {
+            const viewer = await options.verify(headerOf(request, 'authorization'));
+            rates.takeFromViewer(viewer?.sub);
+            return viewer;
+          },
           traceparent: currentTraceparent() ?? traceparent,
           signal,
           onAnswered({ kind, name, codes }) {
@@ -310,6 +322,15 @@ const jsonHead = [
   ['cache-control', 'no-store'],
   ['content-type', 'application/json; charset=utf-8'],
 ] as const;
+/** @throws the error again when it is none that a client caused */
+function refuseError(response: ServerResponse, error: unknown): void {
+  if (!(error instanceof CodedError)) throw error;
+  const { message, extensions } = error;
+  const { retryAfter } = extensions;
+  if (typeof retryAfter === 'number') response.setHeader('retry-after', retryAfter);
+  const status = error.code === 'RATE_LIMITED' ? 429 : 400;
+  sendJson(response, status, { errors: [{ message, extensions }] });
+}
 
 function sendJson(response: ServerResponse, status: number, value: unknown): void {
   send(response, status, jsonHead, JSON.stringify(value));

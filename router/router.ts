@@ -16,6 +16,7 @@ import { createOperations } from './operations.ts';
 import { createPages } from './pages.ts';
 import { createReloads } from './reload.ts';
 import type { ReloadOutcome } from './reload.ts';
+import { createRateLimits } from './rate-limits.ts';
 import { createSubgraphClient } from './subgraph-client.ts';
 import { createAdmission, watchLoop } from './traffic/admission.ts';
 import { createLive } from './subscriptions/live.ts';
@@ -75,6 +76,12 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   });
   const { prepare } = operations;
   const checkCost = createCostLimit({ limits, listSize: config.LIMIT_LIST_SIZE, onExceeded: metrics.limit });
+  const rates = createRateLimits({
+    perAddress: config.RATE_LIMIT_PER_ADDRESS,
+    perViewer: config.RATE_LIMIT_PER_VIEWER,
+    burstSeconds: config.RATE_LIMIT_BURST_SECONDS,
+    trustedProxies: config.TRUSTED_PROXIES,
+  });
   const execution = { fetch: client.fetch, checkCost };
   const mask = createErrorMask({
     exposedCodes: new Set(config.EXPOSED_ERROR_CODES),
@@ -92,6 +99,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       supergraph: graphql.supergraph,
       prepare,
       checkCost,
+      rates,
       identity,
       fetch: client.fetch,
       cursorSecrets: cursorSecrets(config, log),
@@ -135,6 +143,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     admission,
     answer: createGraphqlLanes({ apollo: graphql, prepare, execution, mask }),
     verify: identity.verify,
+    rates,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,
     stream: (request, response, params) => live?.answer(request, response, params),

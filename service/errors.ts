@@ -38,6 +38,7 @@ export const errorTable = {
   COST_ESTIMATED_TOO_EXPENSIVE: client('The operation may cost more than is allowed.'),
   SLICING_ARGUMENT_REQUIRED: client('A list must be asked for with exactly one of its slicing arguments.'),
   INTROSPECTION_DISABLED: client('The schema cannot be read here.'),
+  RATE_LIMITED: transient('Too many operations in too short a time; wait as many seconds as retryAfter says.'),
   UNAUTHENTICATED: client('Sign in: a valid bearer token is needed.'),
   FORBIDDEN: client('The token lacks a scope that this needs.'),
   NOT_FOUND: client('There is no such thing, or it is not yours.'),

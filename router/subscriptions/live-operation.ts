@@ -10,6 +10,7 @@ import { coerceVariables } from '../variables.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
 import type { PrepareOperation } from '../operations.ts';
+import type { RateLimits } from '../rate-limits.ts';
 import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
@@ -23,6 +24,7 @@ export interface LiveDeps {
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
   readonly checkCost: CheckCost;
+  readonly rates: RateLimits;
   readonly identity: Identity;
   /** For queries and mutations over a socket. */
   readonly fetch: SubgraphFetch<FetchContext>;

@@ -33,6 +33,7 @@ export async function answerAsStream(
   let viewer: Viewer | undefined;
   try {
     viewer = await host.identity.verify(request.headers.authorization);
+    host.rates.takeFromViewer(viewer?.sub);
     takePlace(viewer, host);
   } catch (error) {
     refuse(response, error, host);
@@ -84,9 +85,12 @@ function takePlace(viewer: Viewer | undefined, host: ClientHost): void {
 /** A request that may not begin at all: an ordinary response with a status. */
 function refuse(response: ServerResponse, error: unknown, host: ClientHost): void {
   const code = codeOf(error);
-  const status = code === 'UNAUTHENTICATED' ? 401 : code.endsWith('_LIMIT') ? 429 : errorTable[code].retry ? 503 : 400;
+  const tooMany = code === 'RATE_LIMITED' || code.endsWith('_LIMIT');
+  const status = code === 'UNAUTHENTICATED' ? 401 : tooMany ? 429 : errorTable[code].retry ? 503 : 400;
   const told = error instanceof GraphQLError ? error : new CodedError(code, undefined, {}, error);
   const body = JSON.stringify({ errors: [host.maskError(told)] });
+  const { retryAfter } = told.extensions;
+  if (typeof retryAfter === 'number') response.setHeader('retry-after', retryAfter);
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
   response.end(body);
 }

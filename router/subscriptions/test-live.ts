@@ -16,9 +16,12 @@ import { connectBroker, toNatsHeaders } from '../../service/nats.ts';
 import { Registry } from '../../service/telemetry.ts';
 import { createErrorMask } from '../errors.ts';
 import type { SubgraphRequest } from '../executor/execute.ts';
+import { trustedProxies } from '../client-address.ts';
 import { createCostLimit } from '../cost-limit.ts';
 import { unlimited } from '../limits.ts';
 import { createOperations } from '../operations.ts';
+import { createRateLimits } from '../rate-limits.ts';
+import type { RateLimitOptions } from '../rate-limits.ts';
 import type { RequestContext } from '../subgraph-client.ts';
 import { loadSupergraph } from '../supergraph.ts';
 import type { Supergraph } from '../supergraph.ts';
@@ -138,6 +141,8 @@ export interface TestLiveOptions {
   readonly natsUrl: string;
   readonly limits?: Partial<ConnectionLimits & EngineLimits>;
   readonly cursorSecrets?: readonly string[];
+  /** By default nothing is limited. The clock of the rates stands still. */
+  readonly rates?: Partial<RateLimitOptions>;
 }
 
 /** Makes the stream of the tests on a broker. */
@@ -176,7 +181,15 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     broker,
     supergraph: () => supergraph,
     prepare: prepareTestOperation,
-    checkCost: createCostLimit({ limits: { ...unlimited, field_cost: 20 }, listSize: 1 }),
+    checkCost: createCostLimit({ limits: { ...unlimited, field_cost: 3 }, listSize: 1 }),
+    rates: createRateLimits({
+      perAddress: 0,
+      perViewer: 0,
+      burstSeconds: 1,
+      trustedProxies: trustedProxies([]),
+      now: () => 0,
+      ...options.rates,
+    }),
     identity,
     fetch: subgraph.fetch,
     cursorSecrets: options.cursorSecrets ?? ['secret'],

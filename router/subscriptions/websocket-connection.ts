@@ -21,6 +21,7 @@ export class LiveWebSocket extends WebSocket {
 }
 
 export class WebSocketConnection {
+  readonly address: string | undefined;
   readonly #ws: LiveWebSocket;
   /** Frames that are written whole may go to the stream itself: ws writes whole frames too, and compresses nothing here. */
   readonly #stream: Duplex;
@@ -35,7 +36,9 @@ export class WebSocketConnection {
   #ended = false;
   #slowTimer: NodeJS.Timeout | undefined;
 
-  constructor(ws: LiveWebSocket, stream: Duplex, host: ClientHost) {
+  /** @param address what its operations count for; undefined when addresses are not limited. */
+  constructor(ws: LiveWebSocket, stream: Duplex, host: ClientHost, address: string | undefined) {
+    this.address = address;
     this.#ws = ws;
     this.#stream = stream;
     this.#host = host;

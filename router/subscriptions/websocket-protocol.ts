@@ -89,6 +89,8 @@ async function start(
   const sink = new WebSocketSink(connection, id);
   try {
     connection.add(id, sink);
+    deps.rates.takeFromAddress(connection.address);
+    deps.rates.takeFromViewer(connection.viewer?.sub);
     const { query, operationName, variables } = payload;
     const params = { query, operationName: operationName ?? undefined, variables: variables ?? undefined };
     const admitted = admit(deps, params, connection.viewer);

@@ -1,5 +1,6 @@
 // graphql-transport-ws end to end inside one process: real sockets, the real client, a real broker.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Client } from 'graphql-ws';
 import { connect } from 'nats';
 import { mkdtemp } from 'node:fs/promises';
 import type { Socket } from 'node:net';
@@ -131,6 +132,37 @@ describe('many operations on one connection', () => {
       code: 4412,
       reason: 'CONNECTION_LIMIT',
     });
+  });
+});
+
+describe('operations', () => {
+  test('are limited by their cost as over HTTP, subscriptions too', async () => {
+    const { client, publish } = await start();
+    await publish('alice', 'a', 1);
+    const own = client(tokenOf('alice'));
+    const code = 'COST_ESTIMATED_TOO_EXPENSIVE';
+    const selection = (things: number): string =>
+      `thingChanged(id: "a") { ${Array.from({ length: things }, (_, n) => `t${n}: thing { name }`).join(' ')} }`;
+    expect((await watch(own, `subscription { ${selection(2)} }`).next()).errors).toBeUndefined();
+    await expect(watch(own, `subscription { ${selection(3)} }`).next()).rejects.toMatchObject([
+      { extensions: { code, measured: 4, allowed: 3 } },
+    ]);
+    const things = (count: number): string =>
+      Array.from({ length: count }, (_, n) => `t${n}: thing(id: 1) { id }`).join();
+    expect((await watch(own, `{ ${things(3)} }`).next()).errors).toBeUndefined();
+    await expect(watch(own, `{ ${things(4)} }`).next()).rejects.toMatchObject([{ extensions: { code } }]);
+  });
+
+  test('are limited by their rate, for a viewer over all connections, and for an address', async () => {
+    const { client } = await start({ rates: { perViewer: 2, perAddress: 4 } });
+    const [first, second] = [client(tokenOf('alice')), client(tokenOf('alice'))];
+    const ask = (own: Client): Promise<unknown> => watch(own, '{ thing(id: 1) { id } }').next();
+    const refused = [{ extensions: { code: 'RATE_LIMITED', retryAfter: 1 } }];
+    await ask(first);
+    await ask(second);
+    await expect(ask(first)).rejects.toMatchObject(refused);
+    await ask(client(tokenOf('bob')));
+    await expect(ask(client(undefined))).rejects.toMatchObject(refused);
   });
 });
 
