@@ -81,7 +81,8 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
       log.info('migrated');
     } catch (error) {
       log.fatal({ error }, 'the database could not be prepared');
-      process.exitCode = 1;
+      // At once: the pool goes on trying to connect.
+      process.exit(1);
     }
     return;
   }
