@@ -8,6 +8,7 @@ import { startStack } from '../../dev/stack.ts';
 import { brokerLimit, databaseLimit } from './limits.ts';
 import { percentiles, startLoad } from './load.ts';
 import type { Load, OrderTimes } from './load.ts';
+import { processorTime } from './processor-time.ts';
 
 const { values } = parseArgs({
   options: {
@@ -46,9 +47,14 @@ const seen = (status: string) => (order: OrderTimes) => order.seenAt.get(status)
 /** One rate: prints it, and gives whether the system kept up. */
 async function measure(load: Load, rate: number, forSeconds: number): Promise<boolean> {
   const startedAt = performance.now();
+  const before = processorTime(stack);
   const orders = await load.place(rate, forSeconds);
   const lost = await load.seen(orders, 'DELIVERING', 15_000);
   const took = (performance.now() - startedAt) / 1_000;
+  const used = [...processorTime(stack)].map(
+    ([part, ms]) => [part, (ms - (before.get(part) ?? 0)) / orders.length] as const,
+  );
+  const usedInAll = used.reduce((sum, [, ms]) => sum + ms, 0);
   const failed = orders.filter(({ acceptedAt }) => acceptedAt === undefined).length;
   const endToEnd = between(orders, accepted, seen('DELIVERING'));
   console.log(`
@@ -57,7 +63,8 @@ ${String(rate)} orders/s for ${String(forSeconds)} s: ${String(orders.length)} o
   asked → accepted            ${show(between(orders, ({ askedAt }) => askedAt, accepted))}
   ORDERED → PAID              ${show(between(orders, happened('ORDERED'), happened('PAID')))}
   PAID → DELIVERING           ${show(between(orders, happened('PAID'), happened('DELIVERING')))}
-  DELIVERING → seen           ${show(between(orders, happened('DELIVERING'), seen('DELIVERING')))}`);
+  DELIVERING → seen           ${show(between(orders, happened('DELIVERING'), seen('DELIVERING')))}
+  processor time an order     ${usedInAll.toFixed(1)} ms: ${used.map(([part, ms]) => `${part} ${ms.toFixed(1)}`).join(', ')}`);
   return failed === 0 && lost === 0 && percentiles(endToEnd).p50 < sustainedMs && took < forSeconds + 3;
 }
 
