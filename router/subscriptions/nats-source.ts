@@ -42,7 +42,7 @@ export function createNatsSource(broker: Broker, log: Logger): Source {
     const made = `${info.config.name} ${info.created}`;
     // The same string for the same stream: every event of every topic holds it.
     const before = identities.get(stream);
-    const identity = before === made ? before : made;
+    const identity = before !== undefined && (before === made || isOlderThanMade(info)) ? before : made;
     identities.set(stream, identity);
     const known = { info, identity, liveSubject: republished(info), replicated: info.config.num_replicas > 1 };
     streams.set(stream, known);
@@ -229,6 +229,13 @@ async function request(connection: NatsConnection, subject: string, payload: str
 function unavailable(error: unknown): CodedError {
   return error instanceof CodedError ? error : new CodedError('SERVICE_UNAVAILABLE', undefined, {}, error);
 }
+
+/**
+ * Whether a stream holds messages from before the time at which it says that it was made: nats-server 2.9 tells another time after
+ * restarts, and it was not made anew.
+ */
+const isOlderThanMade = ({ created, state }: StreamInfo): boolean =>
+  state.messages > 0 && Date.parse(state.first_ts) < Date.parse(created);
 
 /** The map from a stream's subject to where it is republished, as the stream's configuration says. */
 function republished({ config }: StreamInfo): (subject: string) => string {

@@ -244,4 +244,12 @@ export const mutations: readonly Mutation[] = [
     to: 'if (newest !== null && (known.streamCreated !== created || !(await holds(newest.streamSeq ?? 0, newest.id)))) {',
     caughtBy: { file: relay, name: 'G7: a stream whose age' },
   },
+  {
+    name: 'take a stream for another one whose age the broker has changed',
+    breaks: 'G8',
+    file: 'router/subscriptions/nats-source.ts',
+    from: '(before === made || isOlderThanMade(info))',
+    to: 'before === made',
+    caughtBy: { file: 'router/subscriptions/nats-source.int.test.ts', name: 'a stream keeps its identity' },
+  },
 ];
