@@ -28,6 +28,9 @@ const subgraphEnv = {
   SUBGRAPH_CONNECTIONS: integer(1, 10_000)
     .default(128)
     .describe('requests to a subgraph at the same time, at most, each over a connection'),
+  SUBGRAPH_SHARING: onOff
+    .default('on')
+    .describe('whether the same query of one viewer, when it is under way to a subgraph already, is asked once'),
   SUBGRAPH_QUEUE: integer(0, 100_000).default(256).describe('requests that wait for a connection, at most'),
   SUBGRAPH_RETRIES: integer(0, 10)
     .default(1)

@@ -57,7 +57,7 @@ export async function runOperation(
     if (permission.errors.length > 0) return { data: null, errors: permission.errors };
     return executeOperation(operation, variables, fetch, { viewer, traceparent, signal: undefined, supergraph });
   }
-  const fetchContext: FetchContext = { viewer, traceparent, signal, supergraph };
+  const fetchContext: FetchContext = { viewer, traceparent, signal, supergraph, mayShare: true };
   if (permission.errors.length === 0) return executeOperation(operation, variables, fetch, fetchContext);
   return executeOperation(permittedPart(operation, permission), variables, fetch, fetchContext, permission.errors);
 }

@@ -184,6 +184,7 @@ function trafficLimits(settings: ReturnType<typeof subgraphSettings>) {
   return {
     timeoutMs: settings.SUBGRAPH_TIMEOUT_MS,
     maxResponseBytes: settings.SUBGRAPH_RESPONSE_LIMIT_BYTES,
+    isSharing: settings.SUBGRAPH_SHARING === 'on',
     concurrency: settings.SUBGRAPH_CONNECTIONS,
     queue: settings.SUBGRAPH_QUEUE,
     retries: settings.SUBGRAPH_RETRIES,

@@ -25,6 +25,8 @@ export interface RequestContext {
 export interface FetchContext extends RequestContext {
   /** The snapshot that the operation started with: its addresses are asked. */
   readonly supergraph: Supergraph;
+  /** Whether an answer will do that was asked for a moment ago, for the same viewer. What follows an event needs one of its own. */
+  readonly mayShare?: boolean;
 }
 
 /** How a fetch ended; a refusal when it was not even tried. */
@@ -35,6 +37,7 @@ export interface SubgraphClientOptions {
   readonly limitsOf: (subgraph: string) => TrafficLimits & {
     /** Bytes that an answer may have. */
     readonly maxResponseBytes: number;
+    readonly isSharing: boolean;
   };
   /** Milliseconds after which nothing that started with a replaced supergraph can be under way any more. */
   readonly retireAfterMs: number;
@@ -85,6 +88,7 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
         connections: limits.concurrency,
         connectMs: Math.min(limits.timeoutMs, 5_000),
         maxResponseBytes: limits.maxResponseBytes,
+        isSharing: limits.isSharing,
       }),
       traffic: createSubgraphTraffic(limits, {
         retried: () => metrics.retried(name),
@@ -96,6 +100,8 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
       }),
     };
   };
+
+  const all = (): Target[] => [...present.values(), ...retired.keys()];
 
   const retire = (target: Target): void => {
     const timer = setTimeout(() => {
@@ -127,6 +133,9 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
         }
         const code = outcome === 'timeout' || outcome === 'aborted' ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE';
         throw new CodedError(code, undefined, {}, error);
+      } finally {
+        // Whoever hears of the change and asks again must see it, in every subgraph that it may have reached.
+        if (kind === 'mutation') for (const { endpoint } of all()) endpoint.forgetShared();
       }
     },
 
@@ -150,9 +159,9 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
 
     async close() {
       for (const timer of retired.values()) clearTimeout(timer);
-      const all = [...present.values(), ...retired.keys()];
+      const targets = all();
       retired.clear();
-      await Promise.all(all.map(({ endpoint }) => endpoint.close()));
+      await Promise.all(targets.map(({ endpoint }) => endpoint.close()));
     },
   };
 }

@@ -2,6 +2,7 @@
 import { Pool, errors as undiciErrors } from 'undici';
 import { keptIdleMs } from '../service/drain.ts';
 import type { SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
+import { createSharedExchanges } from './shared-exchanges.ts';
 import type { FetchContext } from './subgraph-client.ts';
 import { exchange, isTimeout } from './subgraph-exchange.ts';
 import type { ExchangeAnswer } from './subgraph-exchange.ts';
@@ -14,6 +15,8 @@ export interface EndpointOptions {
   readonly connectMs: number;
   /** Bytes that an answer may have. */
   readonly maxResponseBytes: number;
+  /** Whether the same query of one viewer is asked once at a time. */
+  readonly isSharing: boolean;
 }
 
 export interface SubgraphEndpoint {
@@ -23,6 +26,8 @@ export interface SubgraphEndpoint {
    * @throws FailedAttempt, or the reason of the context's signal.
    */
   ask(request: SubgraphRequest, context: FetchContext, leftMs: number): Promise<SubgraphResponse>;
+  /** From now on nothing is answered with what was asked before. */
+  forgetShared(): void;
   /** Lets what is asked be answered, then closes the connections. */
   close(): Promise<void>;
 }
@@ -41,7 +46,7 @@ const constantHeaders: readonly string[] = [
 
 /** Opens no connection yet. @throws Error when the URL is none of HTTP */
 export function openEndpoint(url: string, options: EndpointOptions): SubgraphEndpoint {
-  const { connections, connectMs, maxResponseBytes } = options;
+  const { connections, connectMs, maxResponseBytes, isSharing } = options;
   const { origin, pathname, search, protocol } = new URL(url);
   if (!/^https?:$/.test(protocol)) throw new Error(`not an address over HTTP: ${url}`);
   const path = pathname + search;
@@ -53,23 +58,29 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
     connect: { timeout: connectMs },
     autoSelectFamilyAttemptTimeout: connectAttemptMs,
   });
+  const shared = createSharedExchanges<ExchangeAnswer>();
 
   return {
     url,
-    async ask({ query, operationName, variables }, { viewer, traceparent, signal }, leftMs) {
+    async ask({ kind, query, operationName, variables }, { viewer, traceparent, signal, mayShare }, leftMs) {
       const headers = [...constantHeaders];
-      if (viewer !== undefined) headers.push('authorization', `Bearer ${viewer.token}`);
+      const authorization = viewer === undefined ? '' : `Bearer ${viewer.token}`;
+      if (viewer !== undefined) headers.push('authorization', authorization);
       if (traceparent !== undefined) headers.push('traceparent', traceparent);
       const body = JSON.stringify(
         operationName === undefined ? { query, variables } : { query, operationName, variables },
       );
       try {
-        const answer = await exchange(pool, { path, headers, body, leftMs, maxBytes: maxResponseBytes, signal });
-        return toResponse(answer);
+        const run = (): Promise<ExchangeAnswer> =>
+          exchange(pool, { path, headers, body, leftMs, maxBytes: maxResponseBytes, signal });
+        // Who asks is part of the question. Each asker reads the text for itself, as what it reads is its own to change.
+        const isShared = isSharing && mayShare === true && kind === 'query';
+        return toResponse(await (isShared ? shared.ask(authorization + body, run, signal) : run()));
       } catch (error) {
         throw signal?.aborted === true ? error : toFailedAttempt(error);
       }
     },
+    forgetShared: () => shared.forget(),
     close: () => pool.close(),
   };
 }

@@ -13,6 +13,7 @@ beforeAll(async () => {
   router = await startTestRouter({
     SUBGRAPH_URL_USERS: users.url,
     REQUESTS_UNDER_WAY: '3',
+    SUBGRAPH_SHARING: 'off',
     CORS_ORIGINS: 'https://shop.example',
   });
 });

@@ -197,7 +197,8 @@ test('a subgraph that hangs holds so many requests and no more', async () => {
     held.push(response);
     if (held.length === 2) resolve(undefined);
   });
-  await withRouter({ SUBGRAPH_CONNECTIONS_REVIEWS: '2', SUBGRAPH_QUEUE_REVIEWS: '0' }, async (router) => {
+  const env = { SUBGRAPH_CONNECTIONS_REVIEWS: '2', SUBGRAPH_QUEUE_REVIEWS: '0', SUBGRAPH_SHARING: 'off' };
+  await withRouter(env, async (router) => {
     const hanging = [router.ask(question), router.ask(question)];
     await bothAsked;
     const { errors } = await router.ask(question);
@@ -206,5 +207,63 @@ test('a subgraph that hangs holds so many requests and no more', async () => {
     expect((await router.ask('{ users { name } }')).data).toEqual({ users: names });
     for (const response of held) reply(response, { data: { _entities: [{ reviews: [] }, { reviews: [] }] } });
     expect((await Promise.all(hanging)).map(({ errors: none }) => none)).toEqual([[], []]);
+  });
+});
+
+describe('the same query, several times at once', () => {
+  /** Answers when it is told to; says when it was asked. */
+  function held() {
+    const { promise: released, resolve: release } = Promise.withResolvers<undefined>();
+    const arrivals: (() => void)[] = [];
+    reviews.play((response, question, request) => {
+      void released.then(() => good(response, question, request));
+      arrivals.shift()?.();
+    });
+    return {
+      arrival: () => new Promise<void>((resolve) => arrivals.push(resolve)),
+      release: () => release(undefined),
+    };
+  }
+
+  test('of one viewer is asked once of a subgraph, of another viewer apart', async () => {
+    await withRouter({}, async (router) => {
+      const { release } = held();
+      const [ada, bo] = [await router.token({ sub: 'ada' }), await router.token({ sub: 'bo' })];
+      const answers = [ada, ada, bo].map((token) => router.ask(question, { token }));
+      while (!/subgraph="reviews",state="running".* 3\n/.test(await metrics(router))) await Promise.resolve();
+      release();
+      for (const { data } of await Promise.all(answers)) {
+        expect(data).toEqual({ users: names.map((user) => ({ ...user, reviews: [{ text: 'fine' }] })) });
+      }
+      expect(reviews.asked()).toBe(2);
+    });
+  });
+
+  test('is asked again once a mutation has been answered meanwhile', async () => {
+    await withRouter({}, async (router) => {
+      const { arrival, release } = held();
+      const before = arrival();
+      const old = router.ask(question);
+      await before;
+      expect((await router.ask('mutation { rename(id: 1, name: "x") { id } }')).errors).toEqual([]);
+      const after = arrival();
+      const fresh = router.ask(question);
+      await after;
+      release();
+      expect((await fresh).data).toEqual((await old).data);
+      expect(reviews.asked()).toBe(2);
+    });
+  });
+
+  test('is asked each time where that is off', async () => {
+    await withRouter({ SUBGRAPH_SHARING: 'off' }, async (router) => {
+      const { arrival, release } = held();
+      const arrived = [arrival(), arrival()];
+      const answers = [router.ask(question), router.ask(question)];
+      await Promise.all(arrived);
+      release();
+      await Promise.all(answers);
+      expect(reviews.asked()).toBe(2);
+    });
   });
 });
