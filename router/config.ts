@@ -77,6 +77,27 @@ export const routerEnv = {
   EVENT_LOOP_DELAY_MS: integer(10, 600_000)
     .default(250)
     .describe('milliseconds by which the event loop may stay late before requests are answered 503 with Retry-After'),
+  REQUEST_RECEIVE_TIMEOUT_MS: integer(100, 600_000)
+    .default(30_000)
+    .describe('milliseconds that a client may take to send its whole request'),
+  BATCH_LIMIT: integer(0, 1_000)
+    .default(0)
+    .describe('operations in one request, as a JSON list, at most; 0: lists are refused'),
+  COMPRESSION: onOff.default('on').describe('whether answers are compressed for clients that take it'),
+  AUTOMATIC_PERSISTED_QUERIES: onOff
+    .default('on')
+    .describe('whether clients may have operations remembered and send their hash from then on'),
+  PERSISTED_QUERY_CACHE_ENTRIES: integer(1, 1_000_000)
+    .default(1_000)
+    .describe('operations that are remembered for clients'),
+  PERSISTED_OPERATIONS: z
+    .string()
+    .optional()
+    .describe("file with the operations that may be asked, Apollo's persisted query manifest or a map from id to text"),
+  PERSISTED_OPERATIONS_MODE: z
+    .enum(['enforce', 'log'], 'must be enforce or log')
+    .default('enforce')
+    .describe('whether operations that are not in the file are refused, or only counted and logged'),
   REQUEST_TIMEOUT_MS: integer(100, 600_000)
     .default(30_000)
     .describe('milliseconds after which a query is answered with what is there'),

@@ -172,7 +172,6 @@ describe('left to Apollo Server is', () => {
     ['a query that is no string', post({ query: { kind: 'Document' } }), 400],
     ['a method', { ...post({ query: '{ thing { id } }' }), method: 'PUT' }, 405],
     ['a GET', { ...post(undefined), method: 'GET', search: '?query=%7Bthing%7Bid%7D%7D' }, 200],
-    ['an unknown persisted query', post({ extensions: { persistedQuery: { version: 1, sha256Hash: 'x' } } }), 200],
   ])('%s', async (_name, request, status) => {
     const { first, again } = await compare(request);
     expect([first.status, first.throughApollo, again.throughApollo]).toEqual([status, true, true]);

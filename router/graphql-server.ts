@@ -94,6 +94,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     stopOnTerminationSignals: false,
     csrfPrevention: false, // done in `http.ts`, for every way to answer
     documentStore: null,
+    persistedQueries: false, // done in `persisted-operations.ts`
     allowBatchedHttpRequests: false,
     nodeEnv: 'production',
   });

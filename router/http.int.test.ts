@@ -37,7 +37,7 @@ describe('a bad request', () => {
     ['malformed JSON', '{"query": ', 400, 'BAD_REQUEST'],
     ['an empty body', '', 400, 'BAD_REQUEST'],
     ['JSON that is no object', '"{ users { id } }"', 400, 'BAD_REQUEST'],
-    ['a batch', '[{"query":"{ users { id } }"}]', 400, 'BAD_REQUEST'],
+    ['a batch', '[{"query":"{ users { id } }"}]', 400, 'BATCH_LIMIT'],
     ['no query', '{"variables":{}}', 400, 'BAD_REQUEST'],
     ['variables that are no object', '{"query":"{ users { id } }","variables":"x"}', 400, 'BAD_REQUEST'],
     ['a syntax error', '{"query":"{ users"}', 400, 'GRAPHQL_PARSE_FAILED'],

@@ -2,18 +2,24 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connectionsGone } from '../service/drain.ts';
 import { CodedError, errorTable } from '../service/errors.ts';
 import type { ErrorCode } from '../service/errors.ts';
 import type { VerifyIdentity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, SpanKind } from '../service/telemetry.ts';
+import { checkBatch, joinAnswers } from './batch.ts';
+import { compressed, isWorthIt } from './compression.ts';
 import { corsHeaders } from './cors.ts';
 import { isCrossSite } from './csrf.ts';
-import type { AnswerGraphql } from './graphql-http.ts';
+import type { AnswerGraphql, GraphqlHttpResponse } from './graphql-http.ts';
+import { asked, discard, headerOf, isJson, readBody } from './http-body.ts';
+import type { Asked } from './http-body.ts';
 import type { RouterMetrics } from './metrics.ts';
 import type { Page, Pages } from './pages.ts';
 import type { Admission } from './traffic/admission.ts';
+import type { PersistedOperations } from './persisted-operations.ts';
 import type { RateLimits } from './rate-limits.ts';
 
 export interface HttpServerOptions {
@@ -36,6 +42,12 @@ export interface HttpServerOptions {
   /** Origins of web pages that may call from elsewhere; `*` for all. Empty: only pages of this server. */
   readonly corsOrigins: ReadonlySet<string>;
   readonly bodyLimitBytes: number;
+  /** Milliseconds that a client may take to send its whole request. */
+  readonly receiveTimeoutMs: number;
+  /** Operations in one request, at most; 0: a list is refused. */
+  readonly batchLimit: number;
+  readonly compression: boolean;
+  readonly persisted: PersistedOperations;
   /** Milliseconds after which a query is answered with what is there. */
   readonly requestTimeoutMs: number;
   /** Milliseconds for which kept connections may end by themselves when the server goes. */
@@ -53,12 +65,6 @@ export interface HttpServer {
   /** Closes each connection behind its next answer, then, when `drainMs` are over, those that are idle; answers what was asked. */
   close(): Promise<void>;
 }
-
-/** Milliseconds that a client may take to send its headers, and its whole request. */
-const headersTimeoutMs = 10_000;
-const receiveTimeoutMs = 30_000;
-/** Milliseconds for which the rest of a refused body is read away, so that the client can read why. */
-const lingerMs = 2_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { admission, pages, metrics, rates, log } = options;
@@ -140,10 +146,41 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         return refuse(response, 400, 'BAD_REQUEST', 'The body is no valid JSON.');
       }
     }
-    const streamed = options.stream(request, response, paramsOf(body, search));
+    if (Array.isArray(body)) return answerBatch(request, response, search, body);
+    let one: Asked;
+    try {
+      one = asked(body, search, options.persisted);
+    } catch (error) {
+      return refuseError(response, error);
+    }
+    const streamed = options.stream(request, response, one.params);
     if (streamed !== undefined && (await streamed)) return;
+    return sendAnswer(request, response, await answerOne(request, response, one));
+  };
+
+  const answerBatch = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    search: string,
+    items: readonly unknown[],
+  ): Promise<void> => {
+    try {
+      checkBatch(items, options.batchLimit);
+      rates.takeFromAddress(rates.addressOf(request), items.length - 1);
+    } catch (error) {
+      return refuseError(response, error);
+    }
+    const answers = items.map(async (item) => answerOne(request, response, asked(item, search, options.persisted)));
+    return sendAnswer(request, response, await joinAnswers(answers));
+  };
+
+  const answerOne = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { body, search }: Asked,
+  ): Promise<GraphqlHttpResponse> => {
     const traceparent = headerOf(request, 'traceparent');
-    await inSpan('graphql', { kind: SpanKind.SERVER, traceparent }, async () => {
+    return inSpan('graphql', { kind: SpanKind.SERVER, traceparent }, async () => {
       const started = performance.now();
       const { signal, release } = deadline(response, options.requestTimeoutMs);
       const answer = await options.answer(
@@ -172,20 +209,35 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         },
       );
       release();
-      const { status = 200, headers, body: answered } = answer;
-      if (answered.kind === 'complete') return send(response, status, headers, answered.string);
-      response.writeHead(status, [...headers].flat());
-      for await (const chunk of answered.asyncIterator) response.write(chunk);
-      response.end();
+      return answer;
     });
+  };
+
+  const sendAnswer = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { status = 200, headers, body }: GraphqlHttpResponse,
+  ): Promise<void> => {
+    if (body.kind === 'complete') {
+      if (!options.compression || !isWorthIt(body.string)) return send(response, status, headers, body.string);
+      response.appendHeader('vary', 'accept-encoding');
+      const smaller = await compressed(body.string, headerOf(request, 'accept-encoding'));
+      if (smaller === undefined) return send(response, status, headers, body.string);
+      // Apollo Server told the length of the text.
+      const others = [...headers].filter(([name]) => name !== 'content-length');
+      return send(response, status, [...others, ['content-encoding', smaller.encoding]], smaller.bytes);
+    }
+    response.writeHead(status, [...headers].flat());
+    for await (const chunk of body.asyncIterator) response.write(chunk);
+    response.end();
   };
 
   const server = createServer(
     {
-      headersTimeout: headersTimeoutMs,
-      requestTimeout: receiveTimeoutMs,
+      headersTimeout: Math.min(options.receiveTimeoutMs, 10_000),
+      requestTimeout: options.receiveTimeoutMs,
       keepAliveTimeout: 75_000,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: Math.min(options.receiveTimeoutMs / 2, 5_000),
       noDelay: true,
     },
     (request, response) => {
@@ -199,6 +251,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
   );
 
+  server.on('clientError', refuseConnection);
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -254,54 +307,12 @@ function deadline(response: ServerResponse, timeoutMs: number): { signal: AbortS
   };
 }
 
-/** The whole body, or undefined when it is over the limit. */
-async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
-  if (Number(headerOf(request, 'content-length') ?? 0) > limitBytes) return undefined;
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const onData = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      if (bytes > limitBytes) {
-        request.off('data', onData);
-        resolve(undefined);
-      } else {
-        chunks.push(chunk);
-      }
-    };
-    request.on('data', onData);
-    request.once('end', () => resolve(Buffer.concat(chunks)));
-    request.once('error', reject);
-  });
-}
-
-function discard(request: IncomingMessage): void {
-  request.resume();
-  const timer = setTimeout(() => request.destroy(), lingerMs);
-  request.once('close', () => clearTimeout(timer));
-}
-
-/** The parameters of a GraphQL request, from its body or its query string. */
-function paramsOf(body: unknown, search: string): Record<string, unknown> | undefined {
-  if (typeof body === 'object' && body !== null) return body as Record<string, unknown>;
-  return search === '' ? undefined : Object.fromEntries(new URLSearchParams(search));
-}
-
 function targetOf(request: IncomingMessage): { readonly pathname: string; readonly search: string } {
   const url = request.url ?? '/';
   const question = url.indexOf('?');
   return question < 0
     ? { pathname: url, search: '' }
     : { pathname: url.slice(0, question), search: url.slice(question) };
-}
-
-function headerOf(request: IncomingMessage, name: string): string | undefined {
-  const value = request.headers[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function isJson(request: IncomingMessage): boolean {
-  return /^\s*application\/(json|[\w.-]+\+json)\s*(;|$)/i.test(headerOf(request, 'content-type') ?? '');
 }
 
 function wantsHtml(request: IncomingMessage): boolean {
@@ -318,6 +329,20 @@ function refuse(response: ServerResponse, status: number, code: ErrorCode, messa
   sendJson(response, status, { errors: [{ message, extensions: { code } }] });
 }
 
+/** What is no HTTP, too long a head, or too slow: there is no request to answer, only a connection. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable) return void socket.destroy();
+  const [status, code]: [string, ErrorCode] =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? ['408 Request Timeout', 'REQUEST_TIMEOUT']
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? ['431 Request Header Fields Too Large', 'BAD_REQUEST']
+        : ['400 Bad Request', 'BAD_REQUEST'];
+  const body = JSON.stringify({ errors: [{ message: errorTable[code].message, extensions: { code } }] });
+  const head = [`HTTP/1.1 ${status}`, 'connection: close', 'content-type: application/json; charset=utf-8'];
+  socket.end(`${head.join('\r\n')}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
+
 const jsonHead = [
   ['cache-control', 'no-store'],
   ['content-type', 'application/json; charset=utf-8'],
@@ -328,7 +353,10 @@ function refuseError(response: ServerResponse, error: unknown): void {
   const { message, extensions } = error;
   const { retryAfter } = extensions;
   if (typeof retryAfter === 'number') response.setHeader('retry-after', retryAfter);
-  const status = error.code === 'RATE_LIMITED' ? 429 : 400;
+  // A persisted query that is not known is part of the protocol, not a failure.
+  const status =
+    { RATE_LIMITED: 429, PERSISTED_QUERY_NOT_FOUND: 200, PERSISTED_QUERY_NOT_SUPPORTED: 200 }[error.code as string] ??
+    400;
   sendJson(response, status, { errors: [{ message, extensions }] });
 }
 

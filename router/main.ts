@@ -9,6 +9,8 @@ import { connectBroker } from '../service/nats.ts';
 import { startTracing } from '../service/telemetry.ts';
 import { readConfig } from './config.ts';
 import type { RouterConfig } from './config.ts';
+import { readPersistedList } from './persisted-manifest.ts';
+import type { PersistedList } from './persisted-manifest.ts';
 import { startRouter } from './router.ts';
 import { readSupergraphFile, watchSupergraphFile } from './supergraph-file.ts';
 import { loadSupergraph } from './supergraph.ts';
@@ -20,6 +22,7 @@ setFlagsFromString('--heap-growing-percent=20');
 
 const config = configureOrExit(() => readConfig());
 const supergraph = configureOrExit(() => firstSupergraph(config));
+const persisted = configureOrExit(() => firstPersistedList(config));
 const log = createLog('router', config.LOG_LEVEL);
 
 await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (resources) => {
@@ -27,6 +30,7 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
   const router = await startRouter({
     config,
     supergraph,
+    persistedList: persisted?.list,
     identity: identityOf(config),
     connect: () => connectBroker({ servers: config.NATS_URL, name: 'router', log }),
     log,
@@ -41,6 +45,17 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
       onUnreadable: router.refuse,
     }),
   );
+  if (persisted !== undefined) {
+    resources.defer(
+      watchSupergraphFile({
+        path: persisted.path,
+        content: persisted.content,
+        pollMs: config.SUPERGRAPH_POLL_MS,
+        onContent: router.usePersistedList,
+        onUnreadable: (error) => log.error({ error }, 'the list of persisted operations cannot be read'),
+      }),
+    );
+  }
   log.info({ url: router.url, supergraph: router.supergraph().id }, 'ready');
 });
 
@@ -51,6 +66,20 @@ function firstSupergraph({ SUPERGRAPH_FILE, subgraphUrls }: RouterConfig): Super
   } catch (error) {
     const problem = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');
     throw new ConfigurationError(`${SUPERGRAPH_FILE} cannot be served as a supergraph: ${problem}`);
+  }
+}
+
+/** @throws ConfigurationError in one line */
+function firstPersistedList({
+  PERSISTED_OPERATIONS: path,
+}: RouterConfig): { path: string; content: string; list: PersistedList } | undefined {
+  if (path === undefined) return undefined;
+  try {
+    const content = readSupergraphFile(path);
+    return { path, content, list: readPersistedList(content) };
+  } catch (error) {
+    const problem = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');
+    throw new ConfigurationError(`${path} is no list of persisted operations: ${problem}`);
   }
 }
 

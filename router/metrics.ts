@@ -22,6 +22,8 @@ export interface RouterMetrics extends SubgraphMetrics {
   reloaded(outcome: ReloadOutcome): void;
   /** Where to read how busy the subgraphs are, whenever the figures are asked for. */
   readLoads(loads: SubgraphClient['loads']): void;
+  /** Counts one operation that is not on the list of persisted operations. */
+  unlisted(refused: boolean): void;
   /** Counts one operation that is over a limit. */
   limit(exceeded: Exceeded): void;
 }
@@ -68,6 +70,12 @@ export function createRouterMetrics(): RouterMetrics {
     name: 'router_subgraph_circuit_open',
     help: 'Whether a subgraph is not asked because too much failed: 1 or 0.',
     labelNames: ['subgraph'],
+    registers,
+  });
+  const unlisted = new Counter({
+    name: 'router_unlisted_operations_total',
+    help: 'Operations that are not on the list of persisted operations, and whether they were refused for it.',
+    labelNames: ['refused'],
     registers,
   });
   const exceeded = new Counter({
@@ -135,6 +143,7 @@ export function createRouterMetrics(): RouterMetrics {
       });
     },
     circuit: (subgraph, open) => circuits.set({ subgraph }, open ? 1 : 0),
+    unlisted: (refused) => unlisted.inc({ refused: String(refused) }),
     limit({ limit, refused }) {
       exceeded.inc({ limit, refused: String(refused) });
     },

@@ -16,6 +16,9 @@ import { createOperations } from './operations.ts';
 import { createPages } from './pages.ts';
 import { createReloads } from './reload.ts';
 import type { ReloadOutcome } from './reload.ts';
+import { readPersistedList } from './persisted-manifest.ts';
+import type { PersistedList } from './persisted-manifest.ts';
+import { createPersistedOperations } from './persisted-operations.ts';
 import { createRateLimits } from './rate-limits.ts';
 import { createSubgraphClient } from './subgraph-client.ts';
 import { createAdmission, watchLoop } from './traffic/admission.ts';
@@ -28,6 +31,8 @@ export interface RouterOptions {
   readonly config: RouterConfig;
   /** What is served first. */
   readonly supergraph: Supergraph;
+  /** The operations that may be asked; absent: every one. */
+  readonly persistedList?: PersistedList | undefined;
   readonly identity: Identity;
   /** Connects to NATS; called only when a subscription field has events. The router closes what it gets. */
   readonly connect: () => Broker;
@@ -42,6 +47,8 @@ export interface Router {
   reload(sdl: string): Promise<ReloadOutcome>;
   /** Says that there is something new that cannot even be read. */
   refuse(error: unknown): void;
+  /** Another list of operations takes over; one that cannot be read leaves the present one. */
+  usePersistedList(json: string): void;
   /** Drains: sockets are told, requests under way are answered, then everything is closed. */
   close(): Promise<void>;
 }
@@ -82,6 +89,16 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     burstSeconds: config.RATE_LIMIT_BURST_SECONDS,
     trustedProxies: config.TRUSTED_PROXIES,
   });
+  const persisted = createPersistedOperations({
+    automatic: config.AUTOMATIC_PERSISTED_QUERIES === 'on',
+    cacheEntries: config.PERSISTED_QUERY_CACHE_ENTRIES,
+    unlisted: config.PERSISTED_OPERATIONS_MODE,
+    list: options.persistedList,
+    onUnlisted({ sha256, refused }) {
+      metrics.unlisted(refused);
+      log.info({ sha256, refused }, 'an operation is not listed');
+    },
+  });
   const execution = { fetch: client.fetch, checkCost };
   const mask = createErrorMask({
     exposedCodes: new Set(config.EXPOSED_ERROR_CODES),
@@ -100,6 +117,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       prepare,
       checkCost,
       rates,
+      persisted,
       identity,
       fetch: client.fetch,
       cursorSecrets: cursorSecrets(config, log),
@@ -144,6 +162,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     answer: createGraphqlLanes({ apollo: graphql, prepare, execution, mask }),
     verify: identity.verify,
     rates,
+    persisted,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,
     stream: (request, response, params) => live?.answer(request, response, params),
@@ -154,6 +173,9 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     }),
     corsOrigins: new Set(config.CORS_ORIGINS),
     bodyLimitBytes: config.REQUEST_BODY_LIMIT_BYTES,
+    receiveTimeoutMs: config.REQUEST_RECEIVE_TIMEOUT_MS,
+    batchLimit: config.BATCH_LIMIT,
+    compression: config.COMPRESSION === 'on',
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     drainMs: config.DRAIN_MS,
     log,
@@ -172,6 +194,15 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     supergraph: graphql.supergraph,
     reload: reloads.offer,
     refuse: reloads.refused,
+    usePersistedList(json) {
+      try {
+        const list = readPersistedList(json);
+        persisted.use(list);
+        log.info({ operations: list.size }, 'a list of persisted operations took over');
+      } catch (error) {
+        log.error({ error }, 'a list of persisted operations is refused; the present one goes on');
+      }
+    },
     close: () => resources.disposeAsync(),
   };
 }

@@ -8,6 +8,7 @@ import { composeSupergraph } from '../schema/compose.ts';
 import { createIdentity } from '../service/identity.ts';
 import { createLog } from '../service/log.ts';
 import { readConfig } from './config.ts';
+import type { PersistedList } from './persisted-manifest.ts';
 import { startRouter } from './router.ts';
 import { loadSupergraph } from './supergraph.ts';
 import type { Router } from './router.ts';
@@ -41,7 +42,10 @@ export interface Answer {
 const issuer = { issuer: 'test', audience: 'test' };
 
 /** Starts all of it; `env` is the router's environment. */
-export async function startTestRouter(env: Readonly<Record<string, string>> = {}): Promise<TestRouter> {
+export async function startTestRouter(
+  env: Readonly<Record<string, string>> = {},
+  persistedList?: PersistedList,
+): Promise<TestRouter> {
   const { promise: never, resolve: endSlow } = Promise.withResolvers<string>();
   const seen: TestRouter['seen'] = [];
   const users = await startSubgraph(userSdl, userResolvers(never), (headers) => seen.push(headers));
@@ -59,6 +63,7 @@ export async function startTestRouter(env: Readonly<Record<string, string>> = {}
   const router = await startRouter({
     config,
     supergraph: loadSupergraph(supergraphSdl, config.subgraphUrls),
+    persistedList,
     identity: createIdentity({ jwks: keys.jwks, ...issuer }),
     connect: () => {
       throw new Error('no event field, no broker');

@@ -10,6 +10,7 @@ import { coerceVariables } from '../variables.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
 import type { PrepareOperation } from '../operations.ts';
+import type { PersistedOperations } from '../persisted-operations.ts';
 import type { RateLimits } from '../rate-limits.ts';
 import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
@@ -25,6 +26,7 @@ export interface LiveDeps {
   readonly prepare: PrepareOperation;
   readonly checkCost: CheckCost;
   readonly rates: RateLimits;
+  readonly persisted: PersistedOperations;
   readonly identity: Identity;
   /** For queries and mutations over a socket. */
   readonly fetch: SubgraphFetch<FetchContext>;

@@ -8,6 +8,7 @@ import type { CheckCost } from '../cost-limit.ts';
 import type { ErrorMask } from '../errors.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { PrepareOperation } from '../operations.ts';
+import type { PersistedOperations } from '../persisted-operations.ts';
 import type { RateLimits } from '../rate-limits.ts';
 import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
@@ -30,6 +31,7 @@ export interface LiveOptions {
   readonly prepare: PrepareOperation;
   readonly checkCost: CheckCost;
   readonly rates: RateLimits;
+  readonly persisted: PersistedOperations;
   readonly identity: Identity;
   /** Asks the subgraphs of the present supergraph. */
   readonly fetch: SubgraphFetch<FetchContext>;

@@ -20,6 +20,7 @@ import { trustedProxies } from '../client-address.ts';
 import { createCostLimit } from '../cost-limit.ts';
 import { unlimited } from '../limits.ts';
 import { createOperations } from '../operations.ts';
+import { createPersistedOperations } from '../persisted-operations.ts';
 import { createRateLimits } from '../rate-limits.ts';
 import type { RateLimitOptions } from '../rate-limits.ts';
 import type { RequestContext } from '../subgraph-client.ts';
@@ -182,6 +183,13 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     supergraph: () => supergraph,
     prepare: prepareTestOperation,
     checkCost: createCostLimit({ limits: { ...unlimited, field_cost: 3 }, listSize: 1 }),
+    persisted: createPersistedOperations({
+      automatic: true,
+      cacheEntries: 10,
+      unlisted: 'enforce',
+      onUnlisted: () => undefined,
+      list: undefined,
+    }),
     rates: createRateLimits({
       perAddress: 0,
       perViewer: 0,

@@ -91,7 +91,9 @@ async function start(
     connection.add(id, sink);
     deps.rates.takeFromAddress(connection.address);
     deps.rates.takeFromViewer(connection.viewer?.sub);
-    const { query, operationName, variables } = payload;
+    const { operationName, variables } = payload;
+    // What is asked by hash has a text from here on, or none at all, which `admit` refuses.
+    const query = deps.persisted.resolve({ ...payload })['query'] as string;
     const params = { query, operationName: operationName ?? undefined, variables: variables ?? undefined };
     const admitted = admit(deps, params, connection.viewer);
     if (!admitted.ok) {
