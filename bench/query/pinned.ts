@@ -13,11 +13,19 @@ export interface Pinned<Ready> {
   stop(): Promise<void>;
 }
 
-export async function startPinned<Ready>(file: string, core: string): Promise<Pinned<Ready>> {
+export async function startPinned<Ready>(
+  file: string,
+  core: string,
+  args: readonly string[] = [],
+): Promise<Pinned<Ready>> {
   const path = fileURLToPath(new URL(file, import.meta.url));
-  const child = spawn('taskset', ['-c', core, process.execPath, '--disable-warning=ExperimentalWarning', path], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const child = spawn(
+    'taskset',
+    ['-c', core, process.execPath, '--disable-warning=ExperimentalWarning', path, ...args],
+    {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    },
+  );
   const [ready] = (await once(child, 'message')) as [Ready];
   return {
     ready,
