@@ -161,6 +161,13 @@ export const routerEnv = {
     .string()
     .default('schema/examples.graphql')
     .describe('operations that the pages offer; may be missing'),
+  ACCESS_LOG: z
+    .enum(['errors', 'all'], 'must be errors or all')
+    .default('errors')
+    .describe('operations that are logged: those with an error in their answer, or all'),
+  METRICS_OPERATION_NAMES: integer(0, 10_000)
+    .default(200)
+    .describe('operation names that are counted each by itself, at most; the others together as `other`'),
   EXPOSED_ERROR_CODES: list.describe(
     'error codes of subgraphs that pass to clients besides those of the error table, comma-separated; * for all',
   ),

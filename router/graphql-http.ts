@@ -1,6 +1,7 @@
 // What passes between the HTTP server and whoever answers GraphQL: a request, its answer, and what is known of it afterwards.
 import type { ExecutionResult } from 'graphql';
 import type { Viewer } from '../service/identity.ts';
+import type { CompiledOperation } from './executor/operation.ts';
 import type { Prepared } from './operations.ts';
 import type { RequestContext } from './subgraph-client.ts';
 
@@ -16,8 +17,8 @@ export interface GraphqlHttpRequest {
 
 /** What is known of an operation when it has been answered. */
 export interface OperationSummary {
-  readonly kind: string;
-  readonly name: string | undefined;
+  /** Undefined: the request did not come so far that there was one. */
+  readonly operation: CompiledOperation | undefined;
   /** Codes of the errors of the answer. */
   readonly codes: readonly string[];
 }

@@ -88,7 +88,7 @@ export function createGraphqlLanes({ apollo, prepare, execution, mask }: LanesOp
       return learn(accept, progress, handOn(request, context, identified, progress));
     }
     const errors = result.errors?.map(mask);
-    context.onAnswered({ kind: operation.kind, name: operation.name, codes: codesOf(errors) });
+    context.onAnswered({ operation, codes: codesOf(errors) });
     return { status: 200, headers, body: { kind: 'complete', string: textOf(errors, result) } };
   };
 }

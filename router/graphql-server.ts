@@ -165,11 +165,7 @@ const noDocument: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
 function summaryOf({ contextValue, response }: GraphQLRequestContext<ApolloContext>): OperationSummary {
   const { prepared } = contextValue.found;
   const errors = response.body?.kind === 'single' ? response.body.singleResult.errors : undefined;
-  return {
-    kind: prepared?.ok === true ? prepared.operation.kind : 'unknown',
-    name: prepared?.ok === true ? prepared.operation.name : undefined,
-    codes: codesOf(errors),
-  };
+  return { operation: prepared?.ok === true ? prepared.operation : undefined, codes: codesOf(errors) };
 }
 
 /** A token that does not hold is answered 401; keys that cannot be read, 503; a viewer who asks too much, 429. */

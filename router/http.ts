@@ -9,6 +9,8 @@ import type { ErrorCode } from '../service/errors.ts';
 import type { VerifyIdentity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, SpanKind } from '../service/telemetry.ts';
+import { spanAttributes } from './access-log.ts';
+import type { AccessLog } from './access-log.ts';
 import { checkBatch, joinAnswers } from './batch.ts';
 import { compressed, isWorthIt } from './compression.ts';
 import { corsHeaders } from './cors.ts';
@@ -52,6 +54,8 @@ export interface HttpServerOptions {
   readonly requestTimeoutMs: number;
   /** Milliseconds for which kept connections may end by themselves when the server goes. */
   readonly drainMs: number;
+  /** Told of each operation that was answered. */
+  readonly accessLog: AccessLog;
   readonly log: Logger;
 }
 
@@ -180,7 +184,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     { body, search }: Asked,
   ): Promise<GraphqlHttpResponse> => {
     const traceparent = headerOf(request, 'traceparent');
-    return inSpan('graphql', { kind: SpanKind.SERVER, traceparent }, async () => {
+    return inSpan('graphql', { kind: SpanKind.SERVER, traceparent }, async (span) => {
       const started = performance.now();
       const { signal, release } = deadline(response, options.requestTimeoutMs);
       const answer = await options.answer(
@@ -193,18 +197,13 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           },
           traceparent: currentTraceparent() ?? traceparent,
           signal,
-          onAnswered({ kind, name, codes }) {
-            const seconds = (performance.now() - started) / 1000;
-            metrics.operation({ kind, name, outcome: codes[0] ?? 'ok' }, seconds);
-            log[codes.length === 0 ? 'debug' : 'info'](
-              {
-                operation: name,
-                kind,
-                milliseconds: Math.round(seconds * 1000),
-                ...(codes.length === 0 ? {} : { codes }),
-              },
-              'operation answered',
-            );
+          onAnswered(summary) {
+            const { operation, codes } = summary;
+            const milliseconds = performance.now() - started;
+            const kind = operation?.kind ?? 'unknown';
+            metrics.operation({ kind, name: operation?.name, outcome: codes[0] ?? 'ok' }, milliseconds / 1000);
+            options.accessLog(summary, milliseconds);
+            if (span.isRecording()) span.setAttributes(spanAttributes(summary));
           },
         },
       );

@@ -28,10 +28,10 @@ export interface RouterMetrics extends SubgraphMetrics {
   limit(exceeded: Exceeded): void;
 }
 
-const maxOperationNames = 200;
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-export function createRouterMetrics(): RouterMetrics {
+/** @param maxOperationNames names that get a label of their own, the first that come; the others share `other`. */
+export function createRouterMetrics({ maxOperationNames }: { readonly maxOperationNames: number }): RouterMetrics {
   const registry = createMetrics('router');
   const registers = [registry];
   const operations = new Counter({

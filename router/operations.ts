@@ -2,6 +2,7 @@
 import { getOperationAST, GraphQLError, parse, specifiedRules, validate } from 'graphql';
 import type { DocumentNode, ValidationRule } from 'graphql';
 import { CodedError } from '../service/errors.ts';
+import { inStage } from '../service/telemetry.ts';
 import { withCode } from './errors.ts';
 import { compileOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
@@ -73,7 +74,7 @@ export function createOperations(options: OperationsOptions): Operations {
   const check = (supergraph: Supergraph, source: string): CheckedDocument => {
     let document: DocumentNode;
     try {
-      document = parse(source, { maxTokens });
+      document = inStage('graphql.parse', () => parse(source, { maxTokens }));
     } catch (error) {
       return { errors: [parseFailure(error, limits.tokens)], exceeded: [] };
     }
@@ -82,7 +83,9 @@ export function createOperations(options: OperationsOptions): Operations {
     const refused = exceeded.filter((one) => one.refused);
     if (refused.length > 0) return { errors: refused.map(limitError), exceeded };
     try {
-      const invalid = validate(supergraph.schema, document, rules, { hideSuggestions: !introspection });
+      const invalid = inStage('graphql.validate', () =>
+        validate(supergraph.schema, document, rules, { hideSuggestions: !introspection }),
+      );
       if (invalid.length === 0) return { document, exceeded };
       return { errors: invalid.map(validationFailure), exceeded };
     } catch (error) {
@@ -156,7 +159,10 @@ function operationOf(supergraph: Supergraph, known: KnownDocument, operationName
 
 function compile(supergraph: Supergraph, document: DocumentNode, operationName: string | undefined): Prepared {
   try {
-    return { ok: true, operation: compileOperation(supergraph, document, operationName) };
+    return {
+      ok: true,
+      operation: inStage('graphql.plan', () => compileOperation(supergraph, document, operationName)),
+    };
   } catch (error) {
     return {
       ok: false,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Broker } from '../service/nats.ts';
 import type { Identity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
+import { createAccessLog } from './access-log.ts';
 import { noAuthRules } from './auth-rules.ts';
 import { limitsOf, subgraphSettings } from './config.ts';
 import type { RouterConfig } from './config.ts';
@@ -62,7 +63,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const asConfigured = (loaded: Supergraph): Supergraph =>
     config.AUTH_MODE === 'off' ? { ...loaded, authRules: noAuthRules } : loaded;
   const supergraph = asConfigured(options.supergraph);
-  const metrics = createRouterMetrics();
+  const metrics = createRouterMetrics({ maxOperationNames: config.METRICS_OPERATION_NAMES });
   let broker: Broker | undefined;
   opened.defer(() => broker?.close());
   const client = createSubgraphClient({
@@ -178,6 +179,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     compression: config.COMPRESSION === 'on',
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     drainMs: config.DRAIN_MS,
+    accessLog: createAccessLog(log, config.ACCESS_LOG),
     log,
   });
   if (supergraph.eventFields.size > 0) goLive();

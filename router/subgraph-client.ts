@@ -3,6 +3,7 @@
 import { CodedError } from '../service/errors.ts';
 import type { Viewer } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
+import { currentTraceparent, inSpan, isRecorded, SpanKind } from '../service/telemetry.ts';
 import type { SubgraphFetch } from './executor/execute.ts';
 import { openEndpoint } from './subgraph-endpoint.ts';
 import type { SubgraphEndpoint } from './subgraph-endpoint.ts';
@@ -112,32 +113,54 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
     retired.set(target, timer);
   };
 
-  return {
-    async fetch(request, context) {
-      const { subgraph, kind } = request;
-      const started = performance.now();
-      const ended = (outcome: FetchOutcome): void =>
-        metrics.fetch(subgraph, outcome, (performance.now() - started) / 1000);
+  const fetch: SubgraphFetch<FetchContext> = async (request, context) => {
+    const { subgraph, kind } = request;
+    const started = performance.now();
+    const ended = (outcome: FetchOutcome): void =>
+      metrics.fetch(subgraph, outcome, (performance.now() - started) / 1000);
+    try {
+      const target = targetsOf.get(context.supergraph)?.get(subgraph);
+      if (target === undefined) throw new Error('the subgraph has no address over HTTP');
+      const { endpoint, traffic } = target;
+      const response = await traffic.fetch(kind, (leftMs) => endpoint.ask(request, context, leftMs));
+      ended('ok');
+      return response;
+    } catch (error) {
+      const outcome = outcomeOf(error, context);
+      ended(outcome);
+      if (outcome === 'error' || outcome === 'timeout') {
+        log.warn({ error, subgraph, operation: request.operationName }, 'subgraph fetch failed');
+      }
+      const code = outcome === 'timeout' || outcome === 'aborted' ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE';
+      throw new CodedError(code, undefined, {}, error);
+    } finally {
+      // Whoever hears of the change and asks again must see it, in every subgraph that it may have reached.
+      if (kind === 'mutation') for (const { endpoint } of all()) endpoint.forgetShared();
+    }
+  };
+
+  /** The fetch as a span of its own, whose child the subgraph's is. */
+  const tracedFetch: SubgraphFetch<FetchContext> = (request, context) => {
+    const { subgraph, kind } = request;
+    const settings = {
+      kind: SpanKind.CLIENT,
+      traceparent: context.traceparent,
+      attributes: { 'graphql.subgraph.name': subgraph, 'graphql.operation.type': kind },
+    };
+    return inSpan(`fetch ${subgraph}`, settings, async (span) => {
       try {
-        const target = targetsOf.get(context.supergraph)?.get(subgraph);
-        if (target === undefined) throw new Error('the subgraph has no address over HTTP');
-        const { endpoint, traffic } = target;
-        const response = await traffic.fetch(kind, (leftMs) => endpoint.ask(request, context, leftMs));
-        ended('ok');
+        const response = await fetch(request, { ...context, traceparent: currentTraceparent() });
+        span.setAttribute('graphql.subgraph.status', response.errors?.length ? 'errors' : 'ok');
         return response;
       } catch (error) {
-        const outcome = outcomeOf(error, context);
-        ended(outcome);
-        if (outcome === 'error' || outcome === 'timeout') {
-          log.warn({ error, subgraph, operation: request.operationName }, 'subgraph fetch failed');
-        }
-        const code = outcome === 'timeout' || outcome === 'aborted' ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE';
-        throw new CodedError(code, undefined, {}, error);
-      } finally {
-        // Whoever hears of the change and asks again must see it, in every subgraph that it may have reached.
-        if (kind === 'mutation') for (const { endpoint } of all()) endpoint.forgetShared();
+        span.setAttribute('graphql.subgraph.status', error instanceof CodedError ? error.code : 'failed');
+        throw error;
       }
-    },
+    });
+  };
+
+  return {
+    fetch: (request, context) => (isRecorded(context.traceparent) ? tracedFetch : fetch)(request, context),
 
     use(supergraph) {
       const next = new Map<string, Target>();

@@ -68,9 +68,12 @@ export function currentTraceparent(): string | undefined {
   return `00-${active.traceId}-${active.spanId}-${active.traceFlags === TraceFlags.SAMPLED ? '01' : '00'}`;
 }
 
+/** The last digit of a `traceparent` is odd when it is sampled. */
+const sampledEndings: ReadonlySet<string> = new Set('13579bdf');
+
 /** Whether somebody records the trace of a `traceparent`: without, spans cost time and tell nobody. */
 export function isRecorded(traceparent: string | undefined): traceparent is string {
-  return traceparent !== undefined && (Number.parseInt(traceparent.slice(-2), 16) & TraceFlags.SAMPLED) !== 0;
+  return traceparent !== undefined && !areSpansUnsent && sampledEndings.has(traceparent.charAt(54));
 }
 
 export interface SpanSettings {
@@ -98,6 +101,17 @@ export function asSpan(name: string, settings: SpanSettings, work: () => void): 
   const { span } = startSpan(name, settings);
   work();
   span.end();
+}
+
+/** Runs `work`, which is done when it returns, as a span of the active trace, if that is recorded. */
+export function inStage<T>(name: string, work: () => T): T {
+  if (trace.getActiveSpan()?.isRecording() !== true) return work();
+  const span = tracer.startSpan(name);
+  try {
+    return work();
+  } finally {
+    span.end();
+  }
 }
 
 function startSpan(name: string, { kind, traceparent, attributes }: SpanSettings): { parent: Context; span: Span } {

@@ -45,8 +45,9 @@ const health: number[] = [];
 const watching = setInterval(() => {
   memory.push(residentKb(router.pid) / 1024);
   const askedAt = performance.now();
-  void fetch(`http://127.0.0.1:${String(router.port)}/health/live`).then(({ status }) =>
-    health.push(status === 200 ? performance.now() - askedAt : Infinity),
+  void fetch(`http://127.0.0.1:${String(router.port)}/health/live`).then(
+    ({ status }) => health.push(status === 200 ? performance.now() - askedAt : Infinity),
+    () => health.push(Infinity),
   );
 }, 250);
 opened.defer(() => clearInterval(watching));
