@@ -108,7 +108,7 @@ export const routerEnv = {
   LIMIT_TOKENS: integer(1, 1_000_000).default(15_000).describe('tokens of a document'),
   LIMIT_DEPTH: integer(1, 1_000).default(30).describe('levels of fields inside fields'),
   LIMIT_HEIGHT: integer(1, 100_000)
-    .default(2_000)
+    .default(1_000)
     .describe('fields of an operation, fragments counted where they are spread'),
   LIMIT_ALIASES: integer(0, 100_000).default(200).describe('aliases of an operation'),
   LIMIT_ROOT_FIELDS: integer(1, 10_000).default(50).describe('root fields of an operation'),

@@ -39,7 +39,7 @@ export function createErrorMask(options: ErrorMaskOptions): ErrorMask {
     const details = Object.entries(given.extensions).filter(
       ([key, value]) => !inside.test(key) && (typeof value !== 'object' || value === null),
     );
-    return { message: given.message, ...place, extensions: { ...Object.fromEntries(details), code } };
+    return { message: cut(given.message), ...place, extensions: { ...Object.fromEntries(details), code } };
   };
 }
 
@@ -47,6 +47,10 @@ export function createErrorMask(options: ErrorMaskOptions): ErrorMask {
 export function codesOf(errors: readonly GraphQLFormattedError[] | undefined): string[] {
   return (errors ?? []).map(({ extensions }) => String(extensions?.['code']));
 }
+
+/** Messages quote what the client sent, which may be a megabyte. */
+const maxMessage = 1_000;
+const cut = (message: string): string => (message.length > maxMessage ? `${message.slice(0, maxMessage)}…` : message);
 
 /** The same error with a code of the table: graphql-js's own errors carry none. */
 export function withCode(error: GraphQLError, code: ErrorCode): GraphQLError {

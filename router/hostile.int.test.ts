@@ -19,9 +19,11 @@ describe('hostile', () => {
     async (_name, body, codes) => {
       const headers = { 'content-type': 'application/json' };
       const response = await fetch(router.url, { method: 'POST', headers, body });
-      const answer = (await response.json()) as { errors?: { extensions: { code: string } }[] };
+      const answer = (await response.json()) as { errors?: { message: string; extensions: { code: string } }[] };
       expect(codes).toContain(answer.errors?.[0]?.extensions.code ?? 'ok');
       expect(response.status).toBeLessThan(500);
+      // Nobody is sent back what they sent.
+      for (const { message } of answer.errors ?? []) expect(message.length).toBeLessThan(1_100);
     },
   );
 });

@@ -31,7 +31,7 @@ export function hostileRequests(seed: number): HostileRequest[] {
     ),
     operation('width', `{ users { ${'id '.repeat(10_000)} } }`, 'MAX_HEIGHT_LIMIT'),
     operation('more tokens than are read', `{ users { ${'id '.repeat(100_000)} } }`, 'MAX_TOKENS_LIMIT'),
-    operation('aliases', `{ users { ${repeat(1_000, (n) => `a${n}: id`)} } }`, 'MAX_ALIASES_LIMIT'),
+    operation('aliases', `{ users { ${repeat(900, (n) => `a${n}: id`)} } }`, 'MAX_ALIASES_LIMIT'),
     operation('root fields', `{ ${'users { id } '.repeat(200)} }`, 'MAX_ROOT_FIELDS_LIMIT'),
     operation('directives', `{ users { id ${'@include(if: true) '.repeat(1_500)} } }`, 'MAX_DIRECTIVES_LIMIT'),
     operation('a ring of fragments', `{ users { ...F0 } } ${chain(10, 0)}`, 'GRAPHQL_VALIDATION_FAILED'),
@@ -47,17 +47,17 @@ export function hostileRequests(seed: number): HostileRequest[] {
     ),
     operation(
       'fields that conflict only at the end',
-      `{ users { ${'reviews { text } '.repeat(900)} reviews { text: author { id } } } }`,
+      `{ users { ${'reviews { text } '.repeat(490)} reviews { text: author { id } } } }`,
       'GRAPHQL_VALIDATION_FAILED',
     ),
     operation(
       'fragments that must all be compared',
-      `{ users { ${repeat(600, (n) => `...F${n}`)} } } ${repeat(600, (n) => `fragment F${n} on User { name rating }`)} fragment Z on Nothing { x }`,
+      `{ users { ${repeat(330, (n) => `...F${n}`)} } } ${repeat(330, (n) => `fragment F${n} on User { name rating }`)} fragment Z on Nothing { x }`,
       'GRAPHQL_VALIDATION_FAILED',
     ),
     operation(
       'names that are not there',
-      `{ users { ${repeat(1_500, (n) => `nmae${n}`)} } }`,
+      `{ users { ${repeat(900, (n) => `nmae${n}`)} } }`,
       'GRAPHQL_VALIDATION_FAILED',
     ),
     operation(
