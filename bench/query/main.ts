@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
 });
 const small = positionals.includes('small');
 const rounds = small ? 2 : 4;
-const warmUpMs = small ? 1_500 : 2_500;
+const warmUpMs = small ? 1_500 : 4_000;
 const milliseconds = small ? 1_500 : 2_000;
 const connections = 32;
 /** The gateway that is measured has a core of its own; load and subgraphs share the other. */
