@@ -120,7 +120,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       rates,
       persisted,
       identity,
-      fetch: client.fetch,
+      client,
       cursorSecrets: cursorSecrets(config, log),
       maskError: mask,
       log,

@@ -4,7 +4,9 @@ import { CodedError } from '../service/errors.ts';
 import type { Viewer } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, isRecorded, SpanKind } from '../service/telemetry.ts';
-import type { SubgraphFetch } from './executor/execute.ts';
+import type { SubgraphFetch, SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
+import { toOperationBatches } from './operation-batch.ts';
+import type { Asked, OperationBatch } from './operation-batch.ts';
 import { openEndpoint } from './subgraph-endpoint.ts';
 import type { SubgraphEndpoint } from './subgraph-endpoint.ts';
 import type { Supergraph } from './supergraph.ts';
@@ -57,6 +59,13 @@ export interface SubgraphMetrics {
 
 export interface SubgraphClient {
   readonly fetch: SubgraphFetch<FetchContext>;
+  /** Whether a subgraph takes questions of several viewers in one request, as far as it has said. */
+  takesTogether(subgraph: string, supergraph: Supergraph): boolean;
+  /**
+   * Asks several queries of one subgraph in as few requests as it takes, each with the token of its viewer. Each answer comes or fails
+   * as that of `fetch` would.
+   */
+  fetchTogether(asked: readonly Asked[]): readonly Promise<SubgraphResponse>[];
   /**
    * Opens what a supergraph needs. Subgraphs that stay at their address keep their connections and their circuit; those that the
    * last one had and this one has not are closed when nobody can ask them any more.
@@ -113,8 +122,12 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
     retired.set(target, timer);
   };
 
-  const fetch: SubgraphFetch<FetchContext> = async (request, context) => {
-    const { subgraph, kind } = request;
+  /** Runs one exchange with a subgraph through its traffic rules, and tells how it ended. */
+  async function attempt<Answer>(
+    { subgraph, kind, operationName }: SubgraphRequest,
+    context: FetchContext,
+    exchange: (endpoint: SubgraphEndpoint, leftMs: number) => Promise<Answer>,
+  ): Promise<Answer> {
     const started = performance.now();
     const ended = (outcome: FetchOutcome): void =>
       metrics.fetch(subgraph, outcome, (performance.now() - started) / 1000);
@@ -122,14 +135,14 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
       const target = targetsOf.get(context.supergraph)?.get(subgraph);
       if (target === undefined) throw new Error('the subgraph has no address over HTTP');
       const { endpoint, traffic } = target;
-      const response = await traffic.fetch(kind, (leftMs) => endpoint.ask(request, context, leftMs));
+      const answer = await traffic.fetch(kind, (leftMs) => exchange(endpoint, leftMs));
       ended('ok');
-      return response;
+      return answer;
     } catch (error) {
       const outcome = outcomeOf(error, context);
       ended(outcome);
       if (outcome === 'error' || outcome === 'timeout') {
-        log.warn({ error, subgraph, operation: request.operationName }, 'subgraph fetch failed');
+        log.warn({ error, subgraph, operation: operationName }, 'subgraph fetch failed');
       }
       const code = outcome === 'timeout' || outcome === 'aborted' ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE';
       throw new CodedError(code, undefined, {}, error);
@@ -137,7 +150,10 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
       // Whoever hears of the change and asks again must see it, in every subgraph that it may have reached.
       if (kind === 'mutation') for (const { endpoint } of all()) endpoint.forgetShared();
     }
-  };
+  }
+
+  const plainFetch: SubgraphFetch<FetchContext> = (request, context) =>
+    attempt(request, context, (endpoint, leftMs) => endpoint.ask(request, context, leftMs));
 
   /** The fetch as a span of its own, whose child the subgraph's is. */
   const tracedFetch: SubgraphFetch<FetchContext> = (request, context) => {
@@ -149,7 +165,7 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
     };
     return inSpan(`fetch ${subgraph}`, settings, async (span) => {
       try {
-        const response = await fetch(request, { ...context, traceparent: currentTraceparent() });
+        const response = await plainFetch(request, { ...context, traceparent: currentTraceparent() });
         span.setAttribute('graphql.subgraph.status', response.errors?.length ? 'errors' : 'ok');
         return response;
       } catch (error) {
@@ -159,8 +175,29 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
     });
   };
 
+  const fetch: SubgraphFetch<FetchContext> = (request, context) =>
+    (isRecorded(context.traceparent) ? tracedFetch : plainFetch)(request, context);
+
+  const takesTogether = (subgraph: string, supergraph: Supergraph): boolean =>
+    targetsOf.get(supergraph)?.get(subgraph)?.endpoint.takesTogether() ?? false;
+
+  const fetchBatch = ({ asked, body }: OperationBatch): Promise<SubgraphResponse>[] => {
+    const [{ request, context }] = asked;
+    const answering = attempt(request, context, (endpoint, leftMs) => endpoint.askTogether(body, leftMs));
+    return asked.map(async (one, index) => (await answering)[index] ?? fetch(one.request, one.context));
+  };
+
   return {
-    fetch: (request, context) => (isRecorded(context.traceparent) ? tracedFetch : fetch)(request, context),
+    fetch,
+    takesTogether,
+    fetchTogether(asked) {
+      const [first] = asked;
+      if (first === undefined) return [];
+      if (asked.length === 1 || !takesTogether(first.request.subgraph, first.context.supergraph)) {
+        return asked.map(({ request, context }) => fetch(request, context));
+      }
+      return toOperationBatches(asked).flatMap(fetchBatch);
+    },
 
     use(supergraph) {
       const next = new Map<string, Target>();

@@ -1,7 +1,9 @@
 // One subgraph's address: an undici pool, and a single attempt at asking over it. Retries and the like are not known here.
 import { Pool, errors as undiciErrors } from 'undici';
 import { keptIdleMs } from '../service/drain.ts';
+import { operationBatchType } from '../service/operation-batch.ts';
 import type { SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
+import { isResponse, readOperationBatch } from './operation-batch.ts';
 import { createSharedExchanges } from './shared-exchanges.ts';
 import type { FetchContext } from './subgraph-client.ts';
 import { exchange, isTimeout } from './subgraph-exchange.ts';
@@ -26,6 +28,14 @@ export interface SubgraphEndpoint {
    * @throws FailedAttempt, or the reason of the context's signal.
    */
   ask(request: SubgraphRequest, context: FetchContext, leftMs: number): Promise<SubgraphResponse>;
+  /** Whether its last answer said that it takes questions of several viewers in one request. */
+  takesTogether(): boolean;
+  /**
+   * Asks a batch of questions once, likewise. Answers are by their place; there is none where the subgraph does not take batches (any
+   * more), and none for a question that it did not answer.
+   * @throws FailedAttempt
+   */
+  askTogether(body: string, leftMs: number): Promise<readonly (SubgraphResponse | undefined)[]>;
   /** From now on nothing is answered with what was asked before. */
   forgetShared(): void;
   /** Lets what is asked be answered, then closes the connections. */
@@ -44,6 +54,8 @@ const constantHeaders: readonly string[] = [
   'application/json, application/graphql-response+json;q=0.9',
 ];
 
+const batchHeaders: readonly string[] = ['content-type', operationBatchType, 'accept', operationBatchType];
+
 /** Opens no connection yet. @throws Error when the URL is none of HTTP */
 export function openEndpoint(url: string, options: EndpointOptions): SubgraphEndpoint {
   const { connections, connectMs, maxResponseBytes, isSharing } = options;
@@ -59,6 +71,13 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
     autoSelectFamilyAttemptTimeout: connectAttemptMs,
   });
   const shared = createSharedExchanges<ExchangeAnswer>();
+  let takesTogether = false;
+
+  async function send(headers: string[], body: string, leftMs: number, signal?: AbortSignal): Promise<ExchangeAnswer> {
+    const answer = await exchange(pool, { path, headers, body, leftMs, maxBytes: maxResponseBytes, signal });
+    takesTogether = answer.acceptPost?.includes(operationBatchType) === true;
+    return answer;
+  }
 
   return {
     url,
@@ -71,8 +90,7 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
         operationName === undefined ? { query, variables } : { query, operationName, variables },
       );
       try {
-        const run = (): Promise<ExchangeAnswer> =>
-          exchange(pool, { path, headers, body, leftMs, maxBytes: maxResponseBytes, signal });
+        const run = (): Promise<ExchangeAnswer> => send(headers, body, leftMs, signal);
         // Who asks is part of the question. Each asker reads the text for itself, as what it reads is its own to change.
         const isShared = isSharing && mayShare === true && kind === 'query';
         return toResponse(await (isShared ? shared.ask(authorization + body, run, signal) : run()));
@@ -80,21 +98,33 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
         throw signal?.aborted === true ? error : toFailedAttempt(error);
       }
     },
+    takesTogether: () => takesTogether,
+    async askTogether(body, leftMs) {
+      try {
+        const answer = await send([...batchHeaders], body, leftMs);
+        refuseIfTurnedAway(answer);
+        return readOperationBatch(answer.text);
+      } catch (error) {
+        throw toFailedAttempt(error);
+      }
+    },
     forgetShared: () => shared.forget(),
     close: () => pool.close(),
   };
 }
 
+function refuseIfTurnedAway({ statusCode, retryAfter }: ExchangeAnswer): void {
+  if (!turnedAway.has(statusCode)) return;
+  const retryAfterMs = parseRetryAfter(retryAfter, Date.now());
+  throw new FailedAttempt('turned-away', `the answer has status ${String(statusCode)}`, { retryAfterMs });
+}
+
 /** An answer with data counts whatever its status is; so does one with errors, unless the status says that nothing was done. */
-function toResponse({ statusCode, retryAfter, text }: ExchangeAnswer): SubgraphResponse {
-  const answer = parseObject(text);
-  const { data, errors } = answer ?? {};
-  if (turnedAway.has(statusCode) && (data ?? null) === null) {
-    const retryAfterMs = parseRetryAfter(retryAfter, Date.now());
-    throw new FailedAttempt('turned-away', `the answer has status ${String(statusCode)}`, { retryAfterMs });
-  }
-  const isResponse = (data !== undefined && typeof data === 'object') || (Array.isArray(errors) && errors.length > 0);
-  if (answer === undefined || !isResponse) {
+function toResponse(exchanged: ExchangeAnswer): SubgraphResponse {
+  const answer = parseObject(exchanged.text);
+  if ((answer?.data ?? null) === null) refuseIfTurnedAway(exchanged);
+  if (!isResponse(answer)) {
+    const { statusCode } = exchanged;
     throw new FailedAttempt('bad-answer', `the answer with status ${String(statusCode)} is no GraphQL response`);
   }
   return answer;

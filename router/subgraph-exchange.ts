@@ -20,6 +20,8 @@ export interface ExchangeRequest {
 export interface ExchangeAnswer {
   readonly statusCode: number;
   readonly retryAfter: string | undefined;
+  /** Media types that it takes, as far as it says. */
+  readonly acceptPost: string | undefined;
   readonly text: string;
 }
 
@@ -46,6 +48,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #statusCode = 0;
   #retryAfter: string | undefined;
+  #acceptPost: string | undefined;
   /** What has come so far: mostly one chunk. */
   #first: Buffer | undefined;
   #more: Buffer[] | undefined;
@@ -80,8 +83,9 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     headers: Readonly<Record<string, unknown>>,
   ): void {
     this.#statusCode = statusCode;
-    const { 'retry-after': retryAfter } = headers;
+    const { 'retry-after': retryAfter, 'accept-post': acceptPost } = headers;
     this.#retryAfter = typeof retryAfter === 'string' ? retryAfter : undefined;
+    this.#acceptPost = typeof acceptPost === 'string' ? acceptPost : undefined;
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -106,6 +110,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     this.#resolve({
       statusCode: this.#statusCode,
       retryAfter: this.#retryAfter,
+      acceptPost: this.#acceptPost,
       text: body === undefined ? '' : body.toString('utf8'),
     });
   }

@@ -1,4 +1,4 @@
-// Benchmarks of live subscriptions: `node bench/live/main.ts sockets|subscriptions|fan-out|latency|leaks [small]`. The router is the real process; clients are others.
+// Benchmarks of live subscriptions: `node bench/live/main.ts sockets|subscriptions|fan-out|latency|frozen|leaks [small]`. The router is the real process; clients are others.
 import { connect } from 'nats';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,6 +11,7 @@ import { startNats } from '../../dev/nats.ts';
 import { subjectToken } from '../../schema/subject.ts';
 import { ensureStream } from '../../service/nats.ts';
 import type { OpenAnswer } from './clients.ts';
+import type { FrozenAnswer, FrozenRequest } from './frozen-client.ts';
 import { cpuMs, percentile, residentKb, startChild, stopProcess } from './processes.ts';
 import type { Child } from './processes.ts';
 
@@ -32,7 +33,7 @@ const connection = await connect({ servers: nats.url });
 opened.defer(() => connection.close());
 await ensureStream(await connection.jetstreamManager(), 'ORDER', { replicas: 1, maxAgeHours: 1 });
 const jetstream = connection.jetstream();
-const subgraphs = await startChild('./stub-subgraphs.ts');
+const subgraphs = await startChild('./stub-subgraphs.ts', scenario === 'latency-single' ? ['single'] : []);
 opened.defer(() => subgraphs.stop());
 const stubUrl = await subgraphs.ask<string>({});
 const router = await startRouter();
@@ -62,8 +63,15 @@ switch (scenario) {
     await latency(false);
     break;
   case 'latency-one-viewer':
-    // Only requests of one token are merged, so this shows what merging does; `latency` is its worst case.
+    // With one token all become one question; `latency` asks for each viewer.
     await latency(true);
+    break;
+  case 'latency-single':
+    // Subgraphs that take one viewer in a request, as foreign ones do.
+    await latency(false);
+    break;
+  case 'frozen':
+    await frozen();
     break;
   case 'leaks':
     await leaks();
@@ -206,6 +214,45 @@ async function latency(oneViewer: boolean): Promise<void> {
     await clients.stop();
     await untilMetric('live_subscriptions', 0);
   }
+}
+
+/** What others notice while one client of many is stopped: their latency before and meanwhile, and what becomes of that one. */
+async function frozen(): Promise<void> {
+  const others = small ? 200 : 999;
+  const perSecond = 20;
+  const seconds = 20;
+  const [clients, victim] = [await startChild('./clients.ts'), await startChild('./frozen-client.ts')];
+  for (const child of [clients, victim]) opened.defer(() => child.stop());
+  const token = await issuer.token({ sub: 'alice' });
+  let version = 1;
+  await publish('alice', 'hot', version);
+  await open(
+    clients,
+    Array.from({ length: others }, () => ({ token, orders: ['hot'] })),
+    plainFields,
+  );
+  await victim.ask({ kind: 'open', url: router.url, token, orderId: 'hot' } satisfies FrozenRequest);
+  const phase = async (): Promise<number> => {
+    await clients.ask({ kind: 'reset' });
+    const arrived = clients.ask({ kind: 'await', frames: others * perSecond * seconds });
+    for (let sent = 0; sent < perSecond * seconds; sent += 1) {
+      await publish('alice', 'hot', (version += 1), `t=${String(Date.now())}${'.'.repeat(1_000)}`);
+      await pause(1000 / perSecond);
+    }
+    await arrived;
+    const { latencies } = await clients.ask<{ latencies: number[] }>({ kind: 'latencies' });
+    return percentile(
+      latencies.sort((one, other) => one - other),
+      0.99,
+    );
+  };
+  await phase();
+  const before = await phase();
+  process.kill(victim.pid, 'SIGSTOP');
+  const meanwhile = await phase();
+  process.kill(victim.pid, 'SIGCONT');
+  const outcome = await victim.ask<FrozenAnswer>({ kind: 'resume', until: version } satisfies FrozenRequest);
+  console.log({ others, p99BeforeMs: before, p99MeanwhileMs: meanwhile, frozen: outcome });
 }
 
 /** What stays when all have gone abruptly, round by round. */

@@ -1,8 +1,12 @@
-// Merges the entity requests of one moment into one request for each subgraph. Only requests that carry the same token are ever
-// merged: who asks decides what is answered.
+// Merges the entity requests of one moment. Those of one viewer become one question; those of several viewers go in one request where
+// the subgraph takes that, each with the token of its viewer. Nothing that depends on who asks is ever shared between viewers.
 import type { SubgraphError, SubgraphFetch, SubgraphRequest, SubgraphResponse } from '../executor/execute.ts';
-import type { FetchContext } from '../subgraph-client.ts';
+import type { Asked } from '../operation-batch.ts';
+import type { FetchContext, SubgraphClient } from '../subgraph-client.ts';
 import type { LiveMetrics } from './live-metrics.ts';
+
+/** What asks the subgraphs. */
+export type HydrationClient = Pick<SubgraphClient, 'fetch' | 'takesTogether' | 'fetchTogether'>;
 
 export interface BatchOptions {
   /** Representations that one request carries, at most. */
@@ -11,18 +15,20 @@ export interface BatchOptions {
   readonly maxWaitMs: number;
 }
 
-export const defaultBatchOptions: BatchOptions = { maxBatch: 250, maxWaitMs: 10 };
+export const defaultBatchOptions: BatchOptions = { maxBatch: 250, maxWaitMs: 5 };
 
 interface Waiting {
+  readonly request: SubgraphRequest;
+  readonly context: FetchContext;
   readonly representations: readonly unknown[];
+  /** Equal for those that can be one question: text, other variables and token. */
+  readonly question: string;
   readonly resolve: (response: SubgraphResponse) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Requests that may be merged: same subgraph and supergraph, text, other variables and token. */
+/** Requests that may go together: to one subgraph, or of one question where that takes no others with it. */
 interface Queue {
-  readonly request: SubgraphRequest;
-  readonly context: FetchContext;
   waiting: Waiting[];
   representations: number;
   onTheWay: number;
@@ -36,7 +42,7 @@ interface Queue {
  * for a few milliseconds, so batches grow with the load and a quiet system waits for nothing.
  */
 export function batchEntities(
-  fetch: SubgraphFetch<FetchContext>,
+  client: HydrationClient,
   metrics: LiveMetrics,
   options: BatchOptions = defaultBatchOptions,
 ): SubgraphFetch<FetchContext> {
@@ -45,11 +51,11 @@ export function batchEntities(
   const send = (key: string, queue: Queue): void => {
     clearImmediate(queue.planned);
     clearTimeout(queue.deadline);
-    const { waiting, request, context } = queue;
+    const { waiting } = queue;
     Object.assign(queue, { waiting: [], representations: 0, planned: undefined, deadline: undefined });
     queue.onTheWay += 1;
     metrics.batchSize.observe(waiting.length);
-    void ask(fetch, request, context, waiting).finally(() => {
+    void askTogether(client, waiting).finally(() => {
       queue.onTheWay -= 1;
       if (queue.waiting.length > 0) plan(key, queue);
       else if (queue.onTheWay === 0) queues.delete(key);
@@ -64,54 +70,59 @@ export function batchEntities(
 
   return (request, context) => {
     const { representations, ...others } = request.variables;
-    if (request.kind !== 'query' || !Array.isArray(representations)) return fetch(request, context);
+    if (request.kind !== 'query' || !Array.isArray(representations)) return client.fetch(request, context);
     metrics.hydrations.inc();
-    const { viewer, traceparent, supergraph } = context;
-    const key = [request.subgraph, supergraph.id, viewer?.token ?? '', request.query, JSON.stringify(others)].join(
-      '\n',
-    );
+    const { subgraph } = request;
+    const { supergraph, viewer } = context;
+    const question = [viewer?.token ?? '', request.query, JSON.stringify(others)].join('\n');
+    const place = `${supergraph.id} ${subgraph}`;
+    const key = client.takesTogether(subgraph, supergraph) ? place : `${place}\n${question}`;
     let queue = queues.get(key);
     if (queue === undefined) {
-      // No signal: the answer belongs to many. The trace is that of the first.
-      const shared = { viewer, traceparent, supergraph };
-      queue = {
-        request,
-        context: shared,
-        waiting: [],
-        representations: 0,
-        onTheWay: 0,
-        planned: undefined,
-        deadline: undefined,
-      };
+      queue = { waiting: [], representations: 0, onTheWay: 0, planned: undefined, deadline: undefined };
       queues.set(key, queue);
     }
     const { promise, resolve, reject } = Promise.withResolvers<SubgraphResponse>();
-    queue.waiting.push({ representations, resolve, reject });
+    queue.waiting.push({ request, context, representations, question, resolve, reject });
     queue.representations += representations.length;
     plan(key, queue);
     return promise;
   };
 }
 
-/** Asks once for all and hands each its part. */
-async function ask(
-  fetch: SubgraphFetch<FetchContext>,
-  request: SubgraphRequest,
-  context: FetchContext,
-  waiting: readonly Waiting[],
-): Promise<void> {
+/** Asks for all that wait, and hands each its part. Never rejects. */
+async function askTogether(client: HydrationClient, waiting: readonly Waiting[]): Promise<void> {
+  const merged = [...Map.groupBy(waiting, ({ question }) => question).values()];
+  const asked = merged.map(mergedQuestion);
+  const [only] = asked;
+  const answers =
+    asked.length === 1 && only !== undefined ? [client.fetch(only.request, only.context)] : client.fetchTogether(asked);
+  await Promise.all(merged.map((all, index) => handOut(all, answers[index] as Promise<SubgraphResponse>)));
+}
+
+/** One question for all who ask the same as the same viewer. */
+function mergedQuestion(all: readonly Waiting[]): Asked {
+  const { request, context } = all[0] as Waiting;
+  const representations = all.flatMap((one) => one.representations);
+  return {
+    request: { ...request, variables: { ...request.variables, representations } },
+    // No signal: the answer belongs to many. The trace is that of the first.
+    context: { viewer: context.viewer, traceparent: context.traceparent, supergraph: context.supergraph },
+  };
+}
+
+async function handOut(all: readonly Waiting[], answering: Promise<SubgraphResponse>): Promise<void> {
   try {
-    const representations = waiting.flatMap((one) => one.representations);
-    const answer = await fetch({ ...request, variables: { ...request.variables, representations } }, context);
-    if (waiting.length === 1) return waiting[0]?.resolve(answer);
+    const answer = await answering;
+    if (all.length === 1) return all[0]?.resolve(answer);
     let start = 0;
-    for (const one of waiting) {
+    for (const one of all) {
       const end = start + one.representations.length;
       one.resolve(partOf(answer, start, end));
       start = end;
     }
   } catch (error) {
-    for (const one of waiting) one.reject(error);
+    for (const one of all) one.reject(error);
   }
 }
 

@@ -6,11 +6,9 @@ import type { Broker } from '../../service/nats.ts';
 import type { Registry } from '../../service/telemetry.ts';
 import type { CheckCost } from '../cost-limit.ts';
 import type { ErrorMask } from '../errors.ts';
-import type { SubgraphFetch } from '../executor/execute.ts';
 import type { PrepareOperation } from '../operations.ts';
 import type { PersistedOperations } from '../persisted-operations.ts';
 import type { RateLimits } from '../rate-limits.ts';
-import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { createClientHost } from './client-host.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
@@ -18,6 +16,7 @@ import { createCursorCodec } from './cursor.ts';
 import { createLiveEngine } from './engine.ts';
 import type { EngineLimits } from './engine.ts';
 import { batchEntities } from './hydrate.ts';
+import type { HydrationClient } from './hydrate.ts';
 import { createLiveMetrics } from './live-metrics.ts';
 import type { LiveMetrics } from './live-metrics.ts';
 import { createNatsSource } from './nats-source.ts';
@@ -33,8 +32,8 @@ export interface LiveOptions {
   readonly rates: RateLimits;
   readonly persisted: PersistedOperations;
   readonly identity: Identity;
-  /** Asks the subgraphs of the present supergraph. */
-  readonly fetch: SubgraphFetch<FetchContext>;
+  /** Asks the subgraphs. */
+  readonly client: HydrationClient;
   /** HMAC keys of cursors, newest first. */
   readonly cursorSecrets: readonly string[];
   readonly maskError: ErrorMask;
@@ -60,19 +59,19 @@ export interface Live {
 }
 
 export function createLive(options: LiveOptions): Live {
-  const { broker, cursorSecrets, registry, limits = {}, ...shared } = options;
-  const { fetch, maskError, log, supergraph, prepare } = options;
+  const { broker, cursorSecrets, registry, client, limits = {}, ...shared } = options;
+  const { maskError, log, supergraph, prepare } = options;
   const metrics = createLiveMetrics(registry);
   const engine = createLiveEngine({
     source: createNatsSource(broker, log),
-    fetch: batchEntities(fetch, metrics),
+    fetch: batchEntities(client, metrics),
     cursors: createCursorCodec(cursorSecrets),
     maskError,
     log,
     metrics,
     limits,
   });
-  const host = createClientHost({ ...shared, engine, metrics, limits });
+  const host = createClientHost({ ...shared, fetch: client.fetch, engine, metrics, limits });
   return {
     metrics,
     attach: (server, path) => attachWebSocket(server, path, host),

@@ -61,7 +61,7 @@ export function setUp(limits: Partial<EngineLimits> = {}) {
   const metrics = createLiveMetrics(new Registry());
   const engine = createLiveEngine({
     source,
-    fetch: batchEntities(subgraph.fetch, metrics),
+    fetch: batchEntities(subgraph.client, metrics),
     cursors: createCursorCodec(['new secret', 'old secret']),
     maskError: testMask,
     log: createLog('test', 'silent'),

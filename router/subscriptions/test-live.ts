@@ -28,6 +28,7 @@ import { loadSupergraph } from '../supergraph.ts';
 import type { Supergraph } from '../supergraph.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { EngineLimits } from './engine.ts';
+import type { HydrationClient } from './hydrate.ts';
 import { createLive } from './live.ts';
 import type { LiveMetrics } from './live-metrics.ts';
 
@@ -98,7 +99,7 @@ export function thingsSubgraph() {
   const requests: { readonly request: SubgraphRequest; readonly context: RequestContext }[] = [];
   let gate: Promise<void> = Promise.resolve();
   const thing = (id: unknown) => ({ __typename: 'Thing', id, name: `thing ${String(id)}`, size: 7 });
-  return {
+  const subgraph = {
     requests,
     /** Answers wait until the returned function is called. */
     hold(): () => void {
@@ -114,6 +115,12 @@ export function thingsSubgraph() {
       return { data: { _entities: representations.map((one) => thing(one.id)) } };
     },
   };
+  const client: HydrationClient = {
+    fetch: subgraph.fetch,
+    takesTogether: () => true,
+    fetchTogether: (asked) => asked.map((one) => subgraph.fetch(one.request, one.context)),
+  };
+  return { ...subgraph, client };
 }
 
 export interface TestLive {
@@ -199,7 +206,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
       ...options.rates,
     }),
     identity,
-    fetch: subgraph.fetch,
+    client: subgraph.client,
     cursorSecrets: options.cursorSecrets ?? ['secret'],
     maskError: testMask,
     log,

@@ -252,4 +252,12 @@ export const mutations: readonly Mutation[] = [
     to: 'before === made',
     caughtBy: { file: 'router/subscriptions/nats-source.int.test.ts', name: 'a stream keeps its identity' },
   },
+  {
+    name: 'remember tokens whose key is gone',
+    breaks: 'G10',
+    file: 'service/identity.ts',
+    from: 'if (changes !== changesSeen) remembered.clear();',
+    to: '',
+    caughtBy: { file: 'service/identity.test.ts', name: 'that are taken out take the tokens of theirs' },
+  },
 ];

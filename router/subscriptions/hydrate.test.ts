@@ -1,0 +1,113 @@
+// Which entity requests of one moment are merged, which go together, and that no viewer is given what was answered to another.
+import { expect, test } from '@jest/globals';
+import { Registry } from '../../service/telemetry.ts';
+import type { SubgraphRequest, SubgraphResponse } from '../executor/execute.ts';
+import type { Asked } from '../operation-batch.ts';
+import type { FetchContext } from '../subgraph-client.ts';
+import type { Supergraph } from '../supergraph.ts';
+import { batchEntities } from './hydrate.ts';
+import { createLiveMetrics } from './live-metrics.ts';
+
+const supergraph = { id: 's' } as Supergraph;
+const request = (query: string, ...ids: string[]): SubgraphRequest => ({
+  subgraph: 'things',
+  query,
+  operationName: undefined,
+  variables: { representations: ids },
+  kind: 'query',
+});
+const as = (sub: string): FetchContext => ({
+  viewer: { sub, token: `token of ${sub}`, scopes: new Set(), expiresAt: 0 },
+  supergraph,
+});
+
+function start(takesTogether: boolean, answer = answerTo) {
+  const rounds: (readonly [string, unknown])[][] = [];
+  const ask = (asked: readonly Asked[]): Promise<SubgraphResponse>[] => {
+    rounds.push(asked.map((one) => [one.context.viewer?.sub ?? '', one.request.variables['representations']] as const));
+    return asked.map((one) => answer(one));
+  };
+  const metrics = createLiveMetrics(new Registry());
+  const client = {
+    fetch: async (request: SubgraphRequest, context: FetchContext) =>
+      ask([{ request, context }])[0] as Promise<SubgraphResponse>,
+    takesTogether: () => takesTogether,
+    fetchTogether: ask,
+  };
+  return { fetch: batchEntities(client, metrics), rounds, metrics };
+}
+
+/** Each entity says who asked for it. */
+function answerTo({ request, context }: Asked): Promise<SubgraphResponse> {
+  const ids = request.variables['representations'] as string[];
+  return Promise.resolve({ data: { _entities: ids.map((id) => `${id} for ${context.viewer?.sub ?? ''}`) } });
+}
+
+const entities = (response: SubgraphResponse): unknown => response.data?.['_entities'];
+
+test('those of one viewer become one question, and each is given its own part', async () => {
+  const { fetch, rounds } = start(false);
+  const answers = await Promise.all([
+    fetch(request('q', 'a', 'b'), as('alice')),
+    fetch(request('q', 'c'), as('alice')),
+  ]);
+  expect(rounds).toEqual([[['alice', ['a', 'b', 'c']]]]);
+  expect(answers.map(entities)).toEqual([['a for alice', 'b for alice'], ['c for alice']]);
+});
+
+test('those of several viewers go in one request where the subgraph takes that, each as its viewer', async () => {
+  const { fetch, rounds, metrics } = start(true);
+  const answers = await Promise.all([
+    fetch(request('q', 'a'), as('alice')),
+    fetch(request('q', 'a'), as('bob')),
+    fetch(request('q', 'b'), as('alice')),
+    fetch(request('other', 'a'), as('bob')),
+  ]);
+  expect(rounds).toEqual([
+    [
+      ['alice', ['a', 'b']],
+      ['bob', ['a']],
+      ['bob', ['a']],
+    ],
+  ]);
+  expect(answers.map(entities)).toEqual([['a for alice'], ['a for bob'], ['b for alice'], ['a for bob']]);
+  const { values } = await metrics.batchSize.get();
+  expect(values.find(({ metricName }) => metricName === 'live_hydration_batch_size_sum')?.value).toBe(4);
+});
+
+test('those of several viewers are asked apart where the subgraph does not take that', async () => {
+  const { fetch, rounds } = start(false);
+  await Promise.all([fetch(request('q', 'a'), as('alice')), fetch(request('q', 'a'), as('bob'))]);
+  expect(rounds).toEqual([[['alice', ['a']]], [['bob', ['a']]]]);
+});
+
+test('a failure reaches those whose question it is, and nobody else', async () => {
+  const { fetch } = start(true, (asked) =>
+    asked.context.viewer?.sub === 'bob' ? Promise.reject(new Error('no')) : answerTo(asked),
+  );
+  const [hers, his, also] = await Promise.allSettled([
+    fetch(request('q', 'a'), as('alice')),
+    fetch(request('q', 'a'), as('bob')),
+    fetch(request('q', 'b'), as('bob')),
+  ]);
+  expect(hers).toMatchObject({ status: 'fulfilled' });
+  expect([his.status, also.status]).toEqual(['rejected', 'rejected']);
+});
+
+test('an error about one entity reaches who asked for that one, at its place', async () => {
+  const { fetch } = start(true, () =>
+    Promise.resolve({
+      data: { _entities: ['a', 'b', null] },
+      errors: [{ message: 'gone', path: ['_entities', 2, 'name'] }],
+    }),
+  );
+  const [first, second] = await Promise.all([
+    fetch(request('q', 'a', 'b'), as('alice')),
+    fetch(request('q', 'c'), as('alice')),
+  ]);
+  expect(first).toEqual({ data: { _entities: ['a', 'b'] } });
+  expect(second).toEqual({
+    data: { _entities: [null] },
+    errors: [{ message: 'gone', path: ['_entities', 0, 'name'] }],
+  });
+});
