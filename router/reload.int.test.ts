@@ -134,6 +134,53 @@ describe('a new supergraph', () => {
   });
 });
 
+test('ten new supergraphs and three restarts of a subgraph, and no request fails that does not need that subgraph', async () => {
+  newShop.play(answering('new shop'));
+  const port = Number(new URL(stock.url).port);
+  const stockSdl = `${link} type Item @key(fields: "id") { id: ID! left: Int }`;
+  const left: Parameters<ScriptedSubgraph['play']>[0] = (response) =>
+    reply(response, { data: { _entities: [{ left: 7 }] } });
+  const withStock = (version: number): string =>
+    supergraph(newShop.url, `version${String(version)}: String`, [{ name: 'stock', url: stock.url, sdl: stockSdl }]);
+  stock.play(left);
+  await reload(withStock(0));
+
+  let over = false;
+  const independent = new Set<string>();
+  const dependent = new Set<string>();
+  let answers = 0;
+  const client = async (query: string, seen: Set<string>): Promise<void> => {
+    while (!over) {
+      const { status, data } = await router.ask(query);
+      seen.add(JSON.stringify([status, data]));
+      answers += 1;
+    }
+  };
+  const clients = [
+    ...Array.from({ length: 4 }, () => client('{ where item { id } }', independent)),
+    ...Array.from({ length: 2 }, () => client('{ item { left } }', dependent)),
+  ];
+  for (let version = 1; version <= 10; version++) {
+    if (version % 3 === 0) await stock.stop();
+    await reload(withStock(version));
+    if (version % 3 === 0) {
+      stock = await startScriptedSubgraph(port);
+      stock.play(left);
+    }
+  }
+  over = true;
+  await Promise.all(clients);
+
+  expect([...independent]).toEqual([JSON.stringify([200, { where: 'new shop', item: { id: '1' } }])]);
+  expect(answers).toBeGreaterThan(60);
+  // What needs the subgraph is answered in part while it is gone, never refused.
+  expect([...dependent].toSorted()).toEqual([
+    JSON.stringify([200, { item: { left: 7 } }]),
+    JSON.stringify([200, { item: { left: null } }]),
+  ]);
+  expect((await router.ask('{ version10 }')).status).toBe(200);
+});
+
 describe('a start', () => {
   test.each([
     ['without the file', undefined, /^\S+ cannot be served as a supergraph: ENOENT.*\n$/],

@@ -26,7 +26,8 @@ export function reply(response: ServerResponse, body: unknown, status = 200): vo
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-export async function startScriptedSubgraph(): Promise<ScriptedSubgraph> {
+/** @param port of one that was stopped, to take its place; absent: any free one. */
+export async function startScriptedSubgraph(port = 0): Promise<ScriptedSubgraph> {
   let asked = 0;
   let script: Script = (response) => reply(response, { data: {} });
   const server = createServer((request, response) => {
@@ -34,7 +35,7 @@ export async function startScriptedSubgraph(): Promise<ScriptedSubgraph> {
     const present = script;
     void json(request).then((question) => present(response, question as SubgraphQuestion, request));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/graphql`,
     asked: () => asked,
