@@ -30,7 +30,7 @@ export const errorTable = {
   UNSUPPORTED_MEDIA_TYPE: client('The body must be JSON, and its content type must say so.'),
   OPERATION_NOT_LISTED: client('The operation is not among those that are allowed here.'),
   BATCH_LIMIT: client('More operations in one request than are allowed.'),
-  REQUEST_TIMEOUT: client('The request took too long to arrive.'),
+  REQUEST_TIMEOUT: transient('The request took too long to arrive; send it again.'),
   PAYLOAD_TOO_LARGE: client('The request body is over the limit.'),
   MAX_TOKENS_LIMIT: client('The GraphQL document is over the limit of tokens.'),
   MAX_DEPTH_LIMIT: client('The operation is nested deeper than is allowed.'),
