@@ -89,9 +89,9 @@ function* loadInSteps(sdl: string, urlOverrides: Readonly<Record<string, string>
   yield;
   const apiSchema = federation.apiSchema();
   yield;
-  const schema = apiSchema.toGraphQLJSSchema();
+  const schema = apiSchema.toGraphQLJSSchema({ includeDefer: true });
   yield;
-  const planner = new QueryPlanner(federation);
+  const planner = new QueryPlanner(federation, { incrementalDelivery: { enableDefer: true } });
 
   const addresses = new Map(Object.entries(urlOverrides).map(([name, url]) => [environmentName(name), url]));
   const subgraphs = new Map(

@@ -7,6 +7,7 @@ import type { CompiledOperation } from './operation.ts';
 import { createJoiner } from './join.ts';
 import { inputKeysOf } from './keys.ts';
 import { textOfRejection, toGraphQLError, type Run } from './run.ts';
+import type { CompiledPlan } from './plan.ts';
 import type { Shaper, Variant } from './variants.ts';
 
 /** One request to one subgraph. */
@@ -48,7 +49,7 @@ export function executeOperation<Context>(
 ): Promise<ExecutionResult> {
   try {
     const variant = operation.variantFor(variables);
-    return execute(operation, variant, newRun(variant, {}, variables, fetch, context), known);
+    return execute(operation, variant, newRun(variant.plan, {}, variables, fetch, context), known);
   } catch (error) {
     return Promise.resolve(brokenResult(error, known));
   }
@@ -74,11 +75,16 @@ export function executeEvent<Context>(
     const variant = operation.variantFor(variables);
     const { answer, step } = variant.plan;
     if (step) {
-      return execute(operation, variant, newRun(variant, answer?.(payload) ?? {}, variables, fetch, context), known);
+      return execute(
+        operation,
+        variant,
+        newRun(variant.plan, answer?.(payload) ?? {}, variables, fetch, context),
+        known,
+      );
     }
     // What the event covers is shaped from the payload as it is, without a copy in between.
     const data = operation.rootField === undefined ? {} : { [operation.rootField]: payload };
-    const run = newRun(variant, data, variables, fetch, context);
+    const run = newRun(variant.plan, data, variables, fetch, context);
     return Promise.resolve(respond(operation, variant.eventShaper, run, known));
   } catch (error) {
     return Promise.resolve(brokenResult(error, known));
@@ -107,7 +113,8 @@ function execute<Context>(
     .catch((error: unknown) => brokenResult(error, known));
 }
 
-function respond<Context>(
+/** The response of what a run has brought. */
+export function respond<Context>(
   { supergraph }: CompiledOperation,
   shaper: Shaper,
   run: Run<Context>,
@@ -127,8 +134,9 @@ function brokenResult(error: unknown, known: readonly GraphQLError[]): Execution
   return { errors: [...known, toGraphQLError(textOfRejection(error), undefined)], data: null };
 }
 
-function newRun<Context>(
-  { plan }: Variant,
+/** The state of an execution that begins. */
+export function newRun<Context>(
+  plan: CompiledPlan,
   data: DataObject,
   variables: Readonly<Record<string, unknown>>,
   fetch: SubgraphFetch<Context>,

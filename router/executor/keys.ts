@@ -56,13 +56,18 @@ function signatureOf({ name, arguments: given }: FieldNode): string {
   return `${name.value}(${given.map(print).sort().join()})`;
 }
 
-/** The document to plan: with other keys, without introspection, and with conditions decided as the variables say. */
+/**
+ * The document to plan: with other keys, without introspection, and with conditions decided as the variables say.
+ * @param keepsDefer whether it is planned to be answered in pieces; else what is deferred is asked for like all else.
+ */
 export function documentToPlan(
   document: DocumentNode,
   keyOf: DataKeys,
   variables: Readonly<Record<string, unknown>>,
+  keepsDefer = false,
 ): DocumentNode {
   return visit(document, {
+    Directive: ({ name }) => (name.value === 'defer' && !keepsDefer ? null : undefined),
     Field(field) {
       const key = field.alias?.value ?? field.name.value;
       const dataKey = keyOf(field);

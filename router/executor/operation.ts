@@ -4,6 +4,7 @@ import type { DocumentNode, OperationDefinitionNode } from 'graphql';
 import { CodedError } from '../../service/errors.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { conditionVariablesOf } from './conditions.ts';
+import { createDeferrals, type FindDeferral } from './deferral.ts';
 import type { Selectable } from './shape.ts';
 import { createVariants, selectableOf, type FindVariant } from './variants.ts';
 
@@ -16,6 +17,8 @@ export interface CompiledOperation {
   readonly name: string | undefined;
   /** Plan and shape, as the variables decide @skip and @include. */
   readonly variantFor: FindVariant;
+  /** What is deferred, for those who can answer in pieces. */
+  readonly deferralFor: FindDeferral;
   /** Whether variables decide what is asked. */
   readonly isConditional: boolean;
   /** The field of a subscription. */
@@ -57,13 +60,15 @@ function compile(
   const operation = getOperationAST(document, operationName);
   if (!operation) throw new CodedError('OPERATION_RESOLUTION_FAILURE');
   const kind = operation.operation;
+  const source = { supergraph, document, operation, permitted };
   return {
     supergraph,
     document,
     operation,
     kind,
     name: operation.name?.value,
-    variantFor: createVariants({ supergraph, document, operation, permitted }),
+    variantFor: createVariants(source),
+    deferralFor: createDeferrals(source),
     isConditional: conditionVariablesOf(selectableOf(document, operation)).length > 0,
     rootField: kind === 'subscription' ? rootFieldOf(selectableOf(document, operation)) : undefined,
   };

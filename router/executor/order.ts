@@ -11,8 +11,11 @@ export interface PlacedFetch {
   readonly node: FetchNode;
   readonly path: CompiledPath;
   /** The way to it from the plan's root: where it stands in each Sequence and Parallel. */
-  readonly position: readonly Step[];
+  readonly position: Position;
 }
+
+/** The way to a fetch from the plan's root. */
+export type Position = readonly Step[];
 
 interface Step {
   readonly isSequence: boolean;
@@ -20,7 +23,7 @@ interface Step {
 }
 
 /** All fetches of a plan, in order. */
-export function fetchesIn(node: PlanNode, path: ResponsePath = [], position: readonly Step[] = []): PlacedFetch[] {
+export function fetchesIn(node: PlanNode, path: ResponsePath = [], position: Position = []): PlacedFetch[] {
   switch (node.kind) {
     case 'Fetch':
       return [{ node, path: compilePath(path), position }];

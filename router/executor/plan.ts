@@ -4,7 +4,15 @@ import type { Supergraph } from '../supergraph.ts';
 import { compileEventAnswer, type EventAnswer } from './event.ts';
 import { compileFetch } from './fetch.ts';
 import { joinableIn, type JoinTexts } from './join.ts';
-import { bringersIn, fetchesIn, fieldsOf, isMisordered, type Bringers, type PlacedFetch } from './order.ts';
+import {
+  bringersIn,
+  fetchesIn,
+  fieldsOf,
+  isMisordered,
+  type Bringers,
+  type PlacedFetch,
+  type Position,
+} from './order.ts';
 import { compilePath, startsWith } from './path.ts';
 import type { Run, Step } from './run.ts';
 import { nonNullKeysOf } from './selection-keys.ts';
@@ -20,27 +28,72 @@ export interface CompiledPlan {
   readonly joinTexts: JoinTexts | undefined;
   /** Answers the primary fetch of a subscription from an event. */
   readonly answer: EventAnswer | undefined;
+  /** What is deferred, outer before inner. */
+  readonly blocks: readonly PlanBlock[];
 }
 
-/**
- * Compiles a plan.
- * @throws Error when it defers: such plans are not executed yet.
- */
+/** The part of a plan for one `@defer`. */
+export interface PlanBlock {
+  /** The label in the planned document. */
+  readonly id: string;
+  readonly parent: string | undefined;
+  /** The fetches that must have come before it begins, by their ids. */
+  readonly depends: readonly string[];
+  /** Undefined: its data come with those of the fetches that it depends on. */
+  readonly step: Step | undefined;
+}
+
+/** Compiles a plan. */
 export function compilePlan(supergraph: Supergraph, plan: QueryPlan): CompiledPlan {
   const { node } = plan;
   const subscription = node?.kind === 'Subscription' ? node : undefined;
-  const rest = subscription ? subscription.rest : (node as PlanNode | undefined);
+  const { primary: rest, deferred } = deferredIn(subscription ? subscription.rest : (node as PlanNode | undefined));
   const types = typeIndexOf(supergraph);
-  const fetches = rest ? fetchesIn(rest) : [];
+  const atOnce = rest ? fetchesIn(rest, [], deferred.length > 0 ? [{ isSequence: true, index: 0 }] : []) : [];
+  const later = deferred.flatMap(({ node: block, position }) => (block ? fetchesIn(block, [], position) : []));
+  const fetches = [...atOnce, ...later];
   const first = subscription ? fetchesIn(subscription.primary) : [];
   const bringers = bringersIn([...first, ...fetches], types);
-  const joinable = joinableIn(fetches);
+  // What is answered at once must not wait for what is deferred.
+  const joinable = joinableIn(atOnce);
+  const facts = { supergraph, types, fetches, bringers, joinable };
   return {
     joinTexts: joinable.size > 0 ? new Map() : undefined,
     answer: subscription && compileEventAnswer(subscription.primary, supergraph),
     isMisordered: isMisordered(fetches, bringers),
-    step: rest && compileNode(rest, [], { supergraph, types, fetches, bringers, joinable }),
+    step: rest && compileNode(rest, [], facts),
+    blocks: deferred.map(({ id, parent, depends, node: block }) => ({
+      id,
+      parent,
+      depends,
+      step: block && compileNode(block, [], facts),
+    })),
   };
+}
+
+interface DeferredNode extends Omit<PlanBlock, 'step'> {
+  readonly node: PlanNode | undefined;
+  readonly position: Position;
+}
+
+/**
+ * What a plan does at once, and what it defers, at any depth. The planner defers at the root of a plan and of a block only.
+ * The positions are as if a Sequence did what is deferred after the rest, all of it in a Parallel.
+ */
+function deferredIn(
+  node: PlanNode | undefined,
+  position: Position = [],
+  parent?: string,
+): { readonly primary: PlanNode | undefined; readonly deferred: readonly DeferredNode[] } {
+  if (node?.kind !== 'Defer') return { primary: node, deferred: [] };
+  const deferred = node.deferred.flatMap(({ label = '', depends, node: block }, index): DeferredNode[] => {
+    const own = [...position, { isSequence: true, index: 1 }, { isSequence: false, index }];
+    const inner = deferredIn(block, own, label);
+    const at = block?.kind === 'Defer' ? [...own, { isSequence: true, index: 0 }] : own;
+    const ids = depends.map(({ id }) => id);
+    return [{ id: label, parent, depends: ids, node: inner.primary, position: at }, ...inner.deferred];
+  });
+  return { primary: node.primary.node, deferred };
 }
 
 interface PlanFacts {
@@ -57,14 +110,17 @@ function compileNode(node: PlanNode, path: ResponsePath, facts: PlanFacts): Step
       const { supergraph, types, fetches, bringers, joinable } = facts;
       const compiledPath = compilePath(path);
       const keys = fieldsOf(compiledPath);
-      return compileFetch(node, {
-        path: compiledPath,
-        types,
-        isWrittenBelow: fetches.some((other) => other.node !== node && startsWith(other.path, compiledPath)),
-        isJoinable: joinable.has(node),
-        isBrought: (key, typename) => bringers.of([...keys, key], typename).some((other) => other.node !== node),
-        nonNullKeys: node.operationKind === 'mutation' ? nonNullKeysOf(node, supergraph.schema) : [],
-      });
+      return announced(
+        node.id,
+        compileFetch(node, {
+          path: compiledPath,
+          types,
+          isWrittenBelow: fetches.some((other) => other.node !== node && startsWith(other.path, compiledPath)),
+          isJoinable: joinable.has(node),
+          isBrought: (key, typename) => bringers.of([...keys, key], typename).some((other) => other.node !== node),
+          nonNullKeys: node.operationKind === 'mutation' ? nonNullKeysOf(node, supergraph.schema) : [],
+        }),
+      );
     }
     case 'Flatten':
       return compileNode(node.node, [...path, ...node.path], facts);
@@ -79,8 +135,21 @@ function compileNode(node: PlanNode, path: ResponsePath, facts: PlanFacts): Step
       return (run) => (run.variables[condition] === true ? whenTrue?.(run) : whenFalse?.(run));
     }
     case 'Defer':
-      throw new Error('Plans with @defer are not executed yet.');
+      throw new Error('A plan defers below its root.');
   }
+}
+
+/** Tells those that wait for a fetch by its id when it has come. */
+function announced(id: string | undefined, step: Step): Step {
+  if (id === undefined) return step;
+  return (run) => {
+    const { gates } = run;
+    const pending = step(run);
+    if (!gates) return pending;
+    if (pending) return pending.then(() => gates.open(id));
+    gates.open(id);
+    return undefined;
+  };
 }
 
 function compileAll(nodes: readonly PlanNode[], path: ResponsePath, facts: PlanFacts): Step[] {

@@ -4,6 +4,7 @@ import { codeOf, errorTable } from '../../service/errors.ts';
 import type { CatchUp } from './catch-up.ts';
 import type { DataObject } from './data.ts';
 import type { SubgraphError, SubgraphFetch } from './execute.ts';
+import type { Gates } from './gates.ts';
 import type { Joiner } from './join.ts';
 import type { CompiledPath } from './path.ts';
 
@@ -21,6 +22,8 @@ export interface Run<Context> {
   readonly joiner: Joiner | undefined;
   /** Of plans in the wrong order only. */
   readonly catchUp: CatchUp | undefined;
+  /** Of plans that defer only. */
+  readonly gates?: Gates;
   /** Set when a mutation has no result any more: what follows of it must not be done. */
   isHalted: boolean;
 }

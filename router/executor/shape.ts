@@ -78,12 +78,12 @@ export interface Selectable {
 }
 
 /**
- * Compiles the selection of a root type. Types are worked out when data of them first comes by.
+ * Compiles the selection of a root type, or of one that a deferred fragment stands on. Types are worked out when data of them first comes by.
  * @param permitted the same selection without what the viewer may not have; undefined when nothing is left.
  */
 export function compileShape(
   source: ShapeSource,
-  rootType: GraphQLObjectType,
+  rootType: GraphQLCompositeType,
   whole: Selectable,
   permitted: Selectable | undefined,
 ): ObjectShape {

@@ -86,7 +86,8 @@ function createVariant(source: VariantSource, variables: Readonly<Record<string,
   };
 }
 
-function createShaper(source: VariantSource, shape: ObjectShape): Shaper {
+/** Makes the shaper of a compiled shape. */
+export function createShaper(source: VariantSource, shape: ObjectShape): Shaper {
   let fast: FastShaper | undefined;
   let uses = 0;
   return {
@@ -99,7 +100,8 @@ function createShaper(source: VariantSource, shape: ObjectShape): Shaper {
   };
 }
 
-function planOf({ supergraph, operation }: VariantSource, document: DocumentNode): CompiledPlan {
+/** Plans and compiles a document. Throws GraphQLError when it cannot be planned. */
+export function planOf({ supergraph, operation }: VariantSource, document: DocumentNode): CompiledPlan {
   try {
     const federationOperation = operationFromDocument(supergraph.apiSchema, document, {
       ...(operation.name ? { operationName: operation.name.value } : {}),
