@@ -63,3 +63,46 @@ test('@fromContext fills arguments in from the nearest object around, one reques
     'a,4',
   ]);
 });
+
+test('a field that is asked for in one context only goes, with its variables, from the requests for the others', async () => {
+  const owners = makeGraph([
+    {
+      name: 'owners',
+      sdl: `type Query { owners: [Owner!]! } union Owner = Shop | Stall
+        type Shop @key(fields: "id") { id: ID! money: String @shareable shelf: Shelf! }
+        type Stall @key(fields: "id") { id: ID! money: String @shareable shelf: Shelf! }
+        type Shelf { item: Item! } type Item @key(fields: "id") { id: ID! }`,
+      resolvers: {
+        Query: {
+          owners: () => [
+            { __typename: 'Shop', id: '1', money: 'KRW', shelf: { item: { id: 'a' } } },
+            { __typename: 'Stall', id: '2', money: 'EUR', shelf: { item: { id: 'b' } } },
+          ],
+        },
+      },
+    },
+    {
+      name: 'prices',
+      sdl: `type Shop @key(fields: "id") @context(name: "place") { id: ID! money: String @shareable }
+        type Stall @key(fields: "id") @context(name: "place") { id: ID! money: String @shareable }
+        type Item @key(fields: "id") {
+          id: ID! name: String price(in: String @fromContext(field: "$place { money }"), round: Boolean): String
+        }`,
+      resolvers: {
+        Item: {
+          __resolveReference: ({ id }: Rep) => ({ id }),
+          price: ({ id }: Rep, args: { in: string }) => `${id} ${args.in}`,
+          name: ({ id }: Rep) => `n${id}`,
+        },
+      },
+    },
+  ]);
+  const { data, errors } = await owners.run(
+    `query($round: Boolean) { owners {
+      ... on Shop { shelf { item { price(round: $round) } } } ... on Stall { shelf { item { name } } }
+    } }`,
+    { round: true },
+  );
+  expect(errors).toBeUndefined();
+  expect(data).toEqual({ owners: [{ shelf: { item: { price: 'a KRW' } } }, { shelf: { item: { name: 'nb' } } }] });
+});

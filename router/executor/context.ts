@@ -61,9 +61,14 @@ function withoutVariables(query: string, missing: ReadonlySet<string>): string |
       },
     },
     OperationDefinition: {
-      leave({ selectionSet }) {
-        const [entities] = selectionSet.selections;
+      leave(operation) {
+        const [entities] = operation.selectionSet.selections;
         left.isEmpty = entities?.kind !== Kind.FIELD || isOnlyTypename(entities.selectionSet);
+        // The client's variables that went with those fields: a subgraph refuses what is not used.
+        const used = new Set<string>();
+        visit(operation.selectionSet, { Variable: ({ name }) => void used.add(name.value) });
+        const definitions = operation.variableDefinitions?.filter(({ variable }) => used.has(variable.name.value));
+        return { ...operation, variableDefinitions: definitions ?? [] };
       },
     },
   });

@@ -33,9 +33,18 @@ export function recordErrors<Context>(
     }
     const below = path.map((key) => (typeof key === 'string' ? clientKeyOf(fetch.aliases.get(key) ?? key) : key));
     const places = objectsAt(index).flatMap((object) => placesOf(fetch, object));
-    for (const place of places.slice(0, maxPlacesPerError)) run.errors.push(toGraphQLError(text, [...place, ...below]));
+    const isAliased = below.some((key, at) => key !== path[at]);
+    for (const place of places.slice(0, maxPlacesPerError)) {
+      const placed = toGraphQLError(text, [...place, ...below]);
+      if (isAliased) aliased.add(placed);
+      run.errors.push(placed);
+    }
   }
 }
+
+/** Errors of fields that have keys of our own: the client's alias for one may be the name of a field that others require. */
+const aliased = new WeakSet<GraphQLError>();
+const noKey = (): boolean => false;
 
 /** All errors of a response, once it is known what is missing in it. `known` are those that were told before it ran. */
 export function errorsOf<Context>(
@@ -44,7 +53,10 @@ export function errorsOf<Context>(
   known: readonly GraphQLError[],
   isInputKey: (key: string) => boolean,
 ): GraphQLError[] {
-  const errors = [...known, ...run.errors.filter(({ path }) => !isBeside(data, path ?? [], isInputKey))];
+  const errors = [
+    ...known,
+    ...run.errors.filter((error) => !isBeside(data, error.path ?? [], aliased.has(error) ? noKey : isInputKey)),
+  ];
   if (run.failures.length > 0) errors.push(...failuresWhereMissing(run, missing));
   for (const violation of violations) {
     if (violation.isNull && errors.some((error) => explains(error, violation.path))) continue;

@@ -4,9 +4,9 @@ import { fuzz } from './fuzz.ts';
 
 // The long run is `npm run fuzz -- --operations 20000 --seed 1`.
 test('random operations over six supergraphs have the results of graphql-js on the merged schema, and of ApolloGateway', async () => {
-  const report = await fuzz({ operations: 90, seed: 7 });
+  const report = await fuzz({ operations: 30, seed: 7 });
   expect(report.differences).toEqual([]);
-  expect(report.total.withErrors).toBeGreaterThan(10);
-  expect(report.total.gateways).toBeGreaterThan(50);
-  expect(report.total.subscriptions).toBeGreaterThan(2);
+  expect(report.total.withErrors).toBeGreaterThan(5);
+  expect(report.total.gateways).toBeGreaterThan(20);
+  expect(report.total.subscriptions).toBeGreaterThan(0);
 }, 240_000);

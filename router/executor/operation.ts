@@ -4,6 +4,7 @@ import type { DocumentNode, OperationDefinitionNode } from 'graphql';
 import { CodedError } from '../../service/errors.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { conditionVariablesOf } from './conditions.ts';
+import { hasDefer } from './defer.ts';
 import { createDeferrals, type FindDeferral } from './deferral.ts';
 import type { Selectable } from './shape.ts';
 import { createVariants, selectableOf, type FindVariant } from './variants.ts';
@@ -17,6 +18,8 @@ export interface CompiledOperation {
   readonly name: string | undefined;
   /** Plan and shape, as the variables decide @skip and @include. */
   readonly variantFor: FindVariant;
+  /** Whether anything in it is marked with `@defer`. */
+  readonly mayDefer: boolean;
   /** What is deferred, for those who can answer in pieces. */
   readonly deferralFor: FindDeferral;
   /** Whether variables decide what is asked. */
@@ -68,6 +71,7 @@ function compile(
     kind,
     name: operation.name?.value,
     variantFor: createVariants(source),
+    mayDefer: hasDefer(document),
     deferralFor: createDeferrals(source),
     isConditional: conditionVariablesOf(selectableOf(document, operation)).length > 0,
     rootField: kind === 'subscription' ? rootFieldOf(selectableOf(document, operation)) : undefined,

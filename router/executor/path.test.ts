@@ -1,9 +1,6 @@
 // Paths through the tree, as the planner writes them, and the one node that is not executed.
-import type { QueryPlan } from '@apollo/query-planner';
 import { describe, expect, test } from '@jest/globals';
 import { collect, compilePath, locate, startsWith } from './path.ts';
-import { compilePlan } from './plan.ts';
-import { makeGraph } from './testing/graph.ts';
 
 const book = { __typename: 'Book', author: { name: 'b' } };
 const film = { __typename: 'Film', author: { name: 'f' } };
@@ -45,10 +42,4 @@ describe('a path', () => {
     expect(startsWith(path, compilePath(['a', 'b']))).toBe(false);
     expect(startsWith(compilePath(['a']), path)).toBe(false);
   });
-});
-
-test('a plan with @defer is refused in clear words', () => {
-  const { supergraph } = makeGraph([{ name: 'a', sdl: 'type Query { x: Int }' }]);
-  const plan: QueryPlan = { kind: 'QueryPlan', node: { kind: 'Defer', primary: {}, deferred: [] } };
-  expect(() => compilePlan(supergraph, plan)).toThrow('Plans with @defer are not executed yet.');
 });

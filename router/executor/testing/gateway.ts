@@ -3,7 +3,15 @@ import { buildOperationContext, executeQueryPlan } from '@apollo/gateway';
 import type { ServiceMap } from '@apollo/gateway';
 import { operationFromDocument } from '@apollo/federation-internals';
 import type { QueryPlan } from '@apollo/query-planner';
-import type { ExecutionResult } from 'graphql';
+import { getNamedType, isAbstractType, isObjectType, Kind } from 'graphql';
+import type {
+  DocumentNode,
+  ExecutionResult,
+  FragmentDefinitionNode,
+  GraphQLNamedType,
+  GraphQLSchema,
+  SelectionSetNode,
+} from 'graphql';
 import { clientKeyOf, dataKeysFor, documentToPlan } from '../keys.ts';
 import type { CompiledOperation } from '../operation.ts';
 import type { Bench } from './differential.ts';
@@ -17,6 +25,8 @@ export type GatewayLimit =
   | 'context'
   /** Where representations are sent as an interface (@interfaceObject) it loses the name of the object type to it. */
   | 'interface-object'
+  /** It gives nothing of a fragment on an object's own type that stands in one on its interface. */
+  | 'narrowed-again'
   /** It runs a plan that the planner has put in the wrong order as it stands, where ours catches up. */
   | 'misordered';
 
@@ -35,7 +45,7 @@ export async function runGateway(
   const plan = supergraph.planner.buildQueryPlan(
     operationFromDocument(supergraph.apiSchema, planned, { ...operationName, validate: false }),
   );
-  const limit = limitOf(plan);
+  const limit = limitOf(plan) ?? (narrowsAgain(planned, supergraph.schema) ? 'narrowed-again' : undefined);
   if (limit) return { unable: limit };
   if (variantFor(variables).plan.isMisordered) return { unable: 'misordered' };
   const services: ServiceMap = {};
@@ -95,6 +105,31 @@ function limitOf(plan: QueryPlan): GatewayLimit | undefined {
   const text = JSON.stringify(plan);
   if (text.includes('"contextRewrites":[{')) return 'context';
   return text.includes('"inputRewrites":[{"kind":"ValueSetter"') ? 'interface-object' : undefined;
+}
+
+/** Whether an object of a known type is selected through a fragment on its interface and then one on its own type again. */
+function narrowsAgain(document: DocumentNode, schema: GraphQLSchema): boolean {
+  const found = { one: false };
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const one of document.definitions) if (one.kind === Kind.FRAGMENT_DEFINITION) fragments.set(one.name.value, one);
+  const look = ({ selections }: SelectionSetNode, owner: GraphQLNamedType, current: GraphQLNamedType): void => {
+    for (const selection of selections) {
+      if (selection.kind === Kind.FIELD) {
+        const type = 'getFields' in current ? current.getFields()[selection.name.value]?.type : undefined;
+        if (type && selection.selectionSet) look(selection.selectionSet, getNamedType(type), getNamedType(type));
+        continue;
+      }
+      const fragment = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value) : selection;
+      const type = schema.getType(fragment?.typeCondition?.name.value ?? '') ?? current;
+      found.one ||= isObjectType(owner) && isAbstractType(current) && isObjectType(type);
+      if (fragment) look(fragment.selectionSet, owner, type);
+    }
+  };
+  for (const one of document.definitions) {
+    const root = one.kind === Kind.OPERATION_DEFINITION ? schema.getRootType(one.operation) : undefined;
+    if (one.kind === Kind.OPERATION_DEFINITION && root) look(one.selectionSet, root, root);
+  }
+  return found.one;
 }
 
 function inClientKeys(result: ExecutionResult): ExecutionResult {
