@@ -5,6 +5,8 @@ import { permit } from './auth.ts';
 import type { Permission } from './auth.ts';
 import type { CheckCost } from './cost-limit.ts';
 import { executeOperation } from './executor/execute.ts';
+import { executeIncrementally } from './executor/incremental.ts';
+import type { IncrementalExecution } from './executor/incremental.ts';
 import type { SubgraphFetch } from './executor/execute.ts';
 import { restrictOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
@@ -35,6 +37,28 @@ export async function answerOperation(
   const result: ExecutionResult =
     errors.length > 0 ? { errors } : await runOperation(operation, variables.values, fetch, context);
   return tellCost ? { ...result, extensions: { ...result.extensions, cost } } : result;
+}
+
+/**
+ * Answers an operation whose deferred parts may come later. Undefined when nothing of it is deferred, or the viewer may not have
+ * all of it: then it is answered in one piece, like every other operation.
+ */
+export async function answerInPieces(
+  operation: CompiledOperation,
+  given: Readonly<Record<string, unknown>> | undefined,
+  { fetch, checkCost }: ExecutionDeps,
+  { viewer, traceparent, signal }: RequestContext,
+): Promise<ExecutionResult | IncrementalExecution | undefined> {
+  if (!operation.mayDefer) return undefined;
+  const variables = coerceVariables(operation, given);
+  if (!variables.ok) return { errors: variables.errors };
+  const deferral = operation.deferralFor(variables.values);
+  if (deferral === undefined || permit(operation, viewer).errors.length > 0) return undefined;
+  const { errors } = checkCost(operation, variables.values);
+  if (errors.length > 0) return { errors };
+  const { supergraph, kind } = operation;
+  const context = { viewer, traceparent, signal: kind === 'mutation' ? undefined : signal, supergraph };
+  return executeIncrementally(operation, deferral, variables.values, fetch, context);
 }
 
 /** Runs an operation. Never rejects; errors are not masked yet. */

@@ -5,7 +5,7 @@ import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
 import type { Viewer } from '../service/identity.ts';
 import { codesOf } from './errors.ts';
 import type { ErrorMask } from './errors.ts';
-import { answerOperation } from './execution.ts';
+import { answerInPieces, answerOperation } from './execution.ts';
 import type { ExecutionDeps } from './execution.ts';
 import { wantsCost } from './graphql-http.ts';
 import type {
@@ -16,6 +16,7 @@ import type {
   Progress,
 } from './graphql-http.ts';
 import type { GraphqlServer } from './graphql-server.ts';
+import { incrementalBody, incrementalHeaders, incrementalProtocolOf } from './incremental.ts';
 import { createLruCache } from './lru.ts';
 import type { PrepareOperation } from './operations.ts';
 
@@ -79,7 +80,17 @@ export function createGraphqlLanes({ apollo, prepare, execution, mask }: LanesOp
     const { operation } = prepared;
     const { traceparent, signal } = context;
     const running = { viewer, traceparent, signal };
-    const result = await answerOperation(operation, params.variables, execution, running, wantsCost(request));
+    let result: ExecutionResult | undefined;
+    const protocol = operation.mayDefer && !wantsCost(request) ? incrementalProtocolOf(accept) : undefined;
+    if (protocol !== undefined) {
+      const answer = await answerInPieces(operation, params.variables, execution, running);
+      if (answer !== undefined && 'rest' in answer) {
+        const body = incrementalBody(answer, protocol, mask, (codes) => context.onAnswered({ operation, codes }));
+        return { headers: incrementalHeaders(protocol), body: { kind: 'chunked', asyncIterator: body } };
+      }
+      result = answer;
+    }
+    result ??= await answerOperation(operation, params.variables, execution, running, wantsCost(request));
     const headers = headersByAccept.get(accept);
     // Without data nothing was run, which has a status of its own; so may an error.
     const isOrdinary = isObject(result.data) && !result.errors?.some(({ extensions }) => 'http' in extensions);

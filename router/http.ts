@@ -20,6 +20,7 @@ import { asked, discard, headerOf, isJson, readBody } from './http-body.ts';
 import type { Asked } from './http-body.ts';
 import type { RouterMetrics } from './metrics.ts';
 import type { Page, Pages } from './pages.ts';
+import { endingWith, sendPieces } from './pieces.ts';
 import type { Admission } from './traffic/admission.ts';
 import type { PersistedOperations } from './persisted-operations.ts';
 import type { RateLimits } from './rate-limits.ts';
@@ -174,7 +175,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     } catch (error) {
       return refuseError(response, error);
     }
-    const answers = items.map(async (item) => answerOne(request, response, asked(item, search, options.persisted)));
+    // An answer in pieces has no place in a list.
+    const headers = { ...request.headers, accept: 'application/json' };
+    const answers = items.map(async (item) =>
+      answerOne(request, response, asked(item, search, options.persisted), headers),
+    );
     return sendAnswer(request, response, await joinAnswers(answers));
   };
 
@@ -182,13 +187,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     request: IncomingMessage,
     response: ServerResponse,
     { body, search }: Asked,
+    headers = request.headers,
   ): Promise<GraphqlHttpResponse> => {
     const traceparent = headerOf(request, 'traceparent');
     return inSpan('graphql', { kind: SpanKind.SERVER, traceparent }, async (span) => {
       const started = performance.now();
       const { signal, release } = deadline(response, options.requestTimeoutMs);
       const answer = await options.answer(
-        { method: request.method ?? 'GET', headers: request.headers, search, body },
+        { method: request.method ?? 'GET', headers, search, body },
         {
           identify: async () => {
             const viewer = await options.verify(headerOf(request, 'authorization'));
@@ -207,8 +213,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           },
         },
       );
-      release();
-      return answer;
+      const answeredInPieces = answer.body.kind === 'chunked' ? answer.body.asyncIterator : undefined;
+      if (answeredInPieces === undefined) {
+        release();
+        return answer;
+      }
+      return { ...answer, body: { kind: 'chunked', asyncIterator: endingWith(answeredInPieces, release) } };
     });
   };
 
@@ -227,8 +237,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return send(response, status, [...others, ['content-encoding', smaller.encoding]], smaller.bytes);
     }
     response.writeHead(status, [...headers].flat());
-    for await (const chunk of body.asyncIterator) response.write(chunk);
-    response.end();
+    await sendPieces(response, body.asyncIterator);
   };
 
   const server = createServer(

@@ -3,6 +3,7 @@ import { getOperationAST, GraphQLError, parse, specifiedRules, validate } from '
 import type { DocumentNode, ValidationRule } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { inStage } from '../service/telemetry.ts';
+import { deferRule } from './defer-rules.ts';
 import { withCode } from './errors.ts';
 import { compileOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
@@ -67,7 +68,7 @@ const maxBadCharacters = 4_000_000;
 
 export function createOperations(options: OperationsOptions): Operations {
   const { limits, introspection, cacheEntries, onExceeded } = options;
-  const rules = introspection ? specifiedRules : [...specifiedRules, noIntrospection];
+  const rules = [...specifiedRules, deferRule, ...(introspection ? [] : [noIntrospection])];
   const maxTokens = limits.measureOnly.has('tokens') ? undefined : limits.tokens;
   const cachesOf = new WeakMap<Supergraph, Caches>();
 
