@@ -7,21 +7,24 @@ import { OutboxMessage, RelayLock } from './outbox.ts';
 /**
  * Of `aggregates`, those with rows that are not published and not on their way here. They are locked by the transaction of `em`, so
  * none can be added until it commits.
+ * @param isUnderWay whether this process is publishing a row. A claim alone does not say so: its transaction may be seen here before
+ *   its own process hears that it was committed.
  */
 export async function aggregatesWithEarlierRows(
   em: EntityManager,
   stream: string,
   me: string,
   aggregates: readonly string[],
+  isUnderWay: (seq: number) => boolean,
 ): Promise<ReadonlySet<string>> {
   if (aggregates.length === 0) return new Set();
-  const rows = await em.execute<{ aggregate_id: string }[]>(
-    `select distinct aggregate_id from outbox
-     where stream = ? and aggregate_id in (${aggregates.map(() => '?').join(', ')}) and published_at is null
-       and (claimed_by is null or claimed_by <> ? or claimed_until < ?)`,
-    [stream, ...aggregates, me, new Date()],
+  const rows = await em.execute<{ aggregate_id: string; mine: string | number | null }[]>(
+    `select aggregate_id, case when claimed_by = ? and claimed_until >= ? then seq end as mine from outbox
+     where stream = ? and aggregate_id in (${aggregates.map(() => '?').join(', ')}) and published_at is null`,
+    [me, new Date(), stream, ...aggregates],
   );
-  return new Set(rows.map((row) => row.aggregate_id));
+  const waiting = rows.filter(({ mine }) => mine === null || !isUnderWay(Number(mine)));
+  return new Set(waiting.map((row) => row.aggregate_id));
 }
 
 /** Takes the oldest unpublished rows that nobody has, nor stand behind rows that somebody has. Relays take turns at it by a row lock. */

@@ -34,8 +34,6 @@ export interface TransactionHook {
   readonly beforeCommit: (em: EntityManager) => Promise<void>;
   /** After the commit, with the same entity manager. */
   readonly afterCommit: (em: EntityManager) => void;
-  /** Instead of that, when the commit failed and may have happened all the same. */
-  readonly outcomeUnknown?: () => void;
 }
 
 /** A message whose effect must happen once for each consumer. */
@@ -71,7 +69,6 @@ export function createTransactions(fork: () => EntityManager): Transactions {
       await em.rollback().catch(() => undefined);
       if (isDeadlock(error)) throw error;
       // Whether it took effect is not known, so it is not done again here.
-      for (const hook of hooks) hook.outcomeUnknown?.();
       return works.map(() => ({ status: 'rejected', reason: error }));
     }
     if (results === undefined) return works.map(() => ({ status: 'fulfilled', value: undefined }));

@@ -37,6 +37,8 @@ export interface Publisher {
    * @returns the first failure, if any.
    */
   publish(messages: readonly PendingMessage[], leaseEnds: number, generation: number): Promise<unknown>;
+  /** Whether the row was queued here and is not yet marked as stored, nor given back. */
+  isUnderWay(seq: number): boolean;
   /**
    * Counts how often rows were given back. While it stays the same, what was on its way here is still so, or stored; when it has
    * changed, a look at what is on its way is out of date.
@@ -59,7 +61,8 @@ const markRetryMs = 500;
 export function createPublisher(options: PublisherOptions): Publisher {
   const { broker, onPublished } = options;
   const lanes = new Map<string, Lane>();
-  const marks = createMarks(options);
+  const underWay = new Set<number>();
+  const marks = createMarks(options, (seq) => underWay.delete(seq));
 
   const sendVersion = async (
     lane: Lane,
@@ -125,12 +128,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   return {
     async publish(messages, leaseEnds, generation) {
+      for (const { seq } of messages) underWay.add(seq);
       const byAggregate = Map.groupBy(messages, (message) => message.aggregateId);
       const failures = await Promise.all(
         [...byAggregate].map(([aggregateId, rows]) => enqueue(aggregateId, rows, leaseEnds, generation)),
       );
       return failures.find((failure) => failure !== undefined);
     },
+    isUnderWay: (seq) => underWay.has(seq),
     returned: () => marks.returned(),
     async idle() {
       await Promise.all([...lanes.values()].map((lane) => lane.tail));
@@ -159,7 +164,10 @@ function traced<T>(
 }
 
 /** Writes down in the outbox what was stored and what is free again: many rows in one statement, while the next ones gather. */
-function createMarks({ database, log, stream, onOutdated }: PublisherOptions): {
+function createMarks(
+  { database, log, stream, onOutdated }: PublisherOptions,
+  onWritten: (seq: number) => void,
+): {
   stored(seq: number, streamSeq: number, generation: number): void;
   giveBack(seq: number): void;
   returned(): number;
@@ -187,6 +195,7 @@ function createMarks({ database, log, stream, onOutdated }: PublisherOptions): {
           await database.read().nativeUpdate(OutboxMessage, { seq: { $in: free }, publishedAt: null }, unclaimed);
           returned += 1;
         }
+        for (const seq of [...rows.keys(), ...free]) onWritten(seq);
       } catch (error) {
         // Not a loss: an unmarked row is published again, and the broker knows it by its id.
         log.warn({ error, stream }, 'published events could not be marked; trying again');

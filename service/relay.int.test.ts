@@ -209,6 +209,31 @@ describe.each(databaseEngines())('on $name', (engine) => {
     expect(await stored()).toEqual(['a:1', 'a:2', 'a:3']);
   });
 
+  test('G3: a change does not overtake one whose commit has happened and is not answered yet', async () => {
+    await relay();
+    await commit('a', 1);
+    await allPublished();
+    const committed = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<void>();
+    const answer = jest.spyOn(EntityManager.prototype, 'commit');
+    answer.mockImplementationOnce(async function (this: EntityManager) {
+      await this.commit();
+      committed.resolve();
+      await answered.promise;
+    });
+    const second = commit('a', 2);
+    await committed.promise;
+    await commit('a', 3);
+    // Had the third gone out, it would be stored before what goes out after it.
+    await commit('b', 1);
+    await eventually(async () => (await stored()).includes('b:1'));
+    answered.resolve();
+    await second;
+    answer.mockRestore();
+    await eventually(async () => (await stored()).length === 4);
+    expect(await stored()).toEqual(['a:1', 'b:1', 'a:2', 'a:3']);
+  });
+
   test('G7: a stream that was destroyed is made anew and filled again', async () => {
     await relay();
     for (let version = 1; version <= 20; version += 1) await commit('a', version);

@@ -39,7 +39,7 @@ const pruneMs = 60_000;
  */
 export function startRelay(options: RelayOptions): () => Promise<void> {
   const { database, broker, stream, log } = options;
-  let me = randomUUID();
+  const me = randomUUID();
   const metrics = relayMetrics(options.metrics, () =>
     database.read().count(OutboxMessage, { stream, publishedAt: null }),
   );
@@ -60,11 +60,8 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   /** Of the stream when it was last looked at; undefined while it has to be looked at first. */
   let generation: number | undefined;
   let connections = 0;
-  /** By whom, in which generation, and after how many returns a transaction claimed its events. */
-  const claims = new WeakMap<
-    EntityManager,
-    { readonly by: string; readonly generation: number; readonly returned: number }
-  >();
+  /** In which generation, and after how many returns, a transaction claimed its events. */
+  const claims = new WeakMap<EntityManager, { readonly generation: number; readonly returned: number }>();
   let leftBehindAt = 0;
 
   const stopHook = database.onTransaction({
@@ -72,17 +69,17 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
       const events = stagedEvents(em);
       const claiming = generation;
       if (events.length === 0 || claiming === undefined || !broker.isConnected()) return;
-      const claim = { by: me, generation: claiming, returned: publisher.returned() };
-      const waiting = await aggregatesWithEarlierRows(em, stream, claim.by, changedBefore(events));
+      const claim = { generation: claiming, returned: publisher.returned() };
+      const waiting = await aggregatesWithEarlierRows(em, stream, me, changedBefore(events), publisher.isUnderWay);
       claims.set(em, claim);
       const claimedUntil = new Date(Date.now() + leaseMs);
       for (const event of events)
-        if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: claim.by, claimedUntil });
+        if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: me, claimedUntil });
     },
     afterCommit(em) {
       const events = stagedEvents(em);
       const claim = claims.get(em);
-      const mine = claim === undefined ? [] : events.filter((event) => event.claimedBy === claim.by);
+      const mine = claim === undefined ? [] : events.filter((event) => event.claimedBy === me);
       if (mine.length < events.length) {
         leftBehindAt = Date.now();
         alarm.ring();
@@ -90,16 +87,12 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
       const leaseEnds = mine[0]?.claimedUntil?.getTime();
       if (claim === undefined || leaseEnds === undefined) return;
       // What was on its way when these were claimed may be so no more: these must not go before it, so they are given back behind it.
-      const overtaking = claim.by !== me || claim.returned !== publisher.returned();
+      const overtaking = claim.returned !== publisher.returned();
       void publisher.publish(mine, overtaking ? 0 : leaseEnds, claim.generation).then((failure) => {
         if (failure === undefined) return;
         leftBehindAt = Date.now();
         alarm.ring();
       });
-    },
-    outcomeUnknown() {
-      // Rows may be claimed by us of which nothing is on its way. Under another name we leave alone what follows them, as all others do.
-      me = randomUUID();
     },
   });
   const stopConnect = broker.onConnect(() => {
