@@ -165,7 +165,10 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
     };
     return inSpan(`fetch ${subgraph}`, settings, async (span) => {
       try {
-        const response = await plainFetch(request, { ...context, traceparent: currentTraceparent() });
+        const response = await plainFetch(request, {
+          ...context,
+          traceparent: currentTraceparent() ?? context.traceparent,
+        });
         span.setAttribute('graphql.subgraph.status', response.errors?.length ? 'errors' : 'ok');
         return response;
       } catch (error) {

@@ -169,7 +169,7 @@ export class Group {
       const execute = (traceparent: string | undefined): Promise<ExecutionResult> =>
         executeEvent(operation, variables, answer, fetch, { viewer, traceparent, supergraph: operation.supergraph });
       result = await (isRecorded(event.traceparent)
-        ? inSpan('live event', spanOf(event, this), () => execute(currentTraceparent()))
+        ? inSpan('live event', spanOf(event, this), () => execute(currentTraceparent() ?? event.traceparent))
         : execute(event.traceparent));
     } catch (error) {
       return new Payload({ data: null, errors: [maskError(error)] } as unknown as ExecutionResult);
