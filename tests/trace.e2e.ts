@@ -113,7 +113,7 @@ async function placeOrder(): Promise<string> {
   return placed.order.id;
 }
 
-/** All spans of the trace that holds a certain one, once they are there. */
+/** All spans of the trace that holds a certain one, once they are there. Processes send theirs when they like, parents after children too. */
 async function traceOf(
   isOfIt: (span: ExportedSpan) => boolean,
   isWhole: (trace: readonly ExportedSpan[]) => boolean,
@@ -122,7 +122,12 @@ async function traceOf(
     const traceId = spans.find(isOfIt)?.traceId;
     return spans.filter((span) => span.traceId === traceId);
   };
-  return trace(await traces.until((spans) => isWhole(trace(spans))));
+  return trace(await traces.until((spans) => isWhole(trace(spans)) && hasItsParents(trace(spans))));
+}
+
+function hasItsParents(trace: readonly ExportedSpan[]): boolean {
+  const ids = new Set(trace.map(({ spanId }) => spanId));
+  return trace.every(({ parentSpanId }) => parentSpanId === undefined || ids.has(parentSpanId));
 }
 
 const frames = (spans: readonly ExportedSpan[]): ExportedSpan[] =>
