@@ -36,7 +36,8 @@ export function testFeature(graph: TestGraph, cases: Readonly<Record<string, Fea
 
 /**
  * A request as a line: `products {top{id name}}`, or for entities `stock Product(id:"1") Product(id:"2") {...on Product{count}}`.
- * What was joined into one request stands behind a `+`; variables of the client follow.
+ * What was joined into one request stands behind a `+`; variables of the client follow. As the subgraphs here answer within the turn
+ * of the event loop in which they are asked, what meets in one request does not depend on how fast the machine is.
  */
 export function fetchText({ subgraph, query, variables }: SubgraphRequest): string {
   const [operation] = parse(query).definitions;
