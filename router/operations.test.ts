@@ -96,6 +96,36 @@ describe('preparing an operation', () => {
     expect(prepare(supergraph, '{ b }', undefined)).toBe(first);
   });
 
+  test.each([
+    ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED', [{ line: 1, column: 3 }]],
+    ['{ a(x: "no") { b } }', 'GRAPHQL_VALIDATION_FAILED', [{ line: 1, column: 8 }]],
+    ['subscription ($no: Boolean!) { s @skip(if: $no) }', 'GRAPHQL_VALIDATION_FAILED', undefined],
+    ['{ a', 'GRAPHQL_PARSE_FAILED', [{ line: 1, column: 4 }]],
+  ])('an error that is remembered keeps its places, and nothing of the document: %s', (text, code, locations) => {
+    for (let n = 0; n < 2; n += 1) {
+      const prepared = prepare(supergraph, text, undefined);
+      const [error] = prepared.ok ? [] : prepared.errors;
+      expect(error?.extensions['code']).toBe(code);
+      expect(error?.locations).toEqual(locations);
+      expect(error?.nodes).toBeUndefined();
+      expect(error?.originalError).toBeUndefined();
+    }
+  });
+
+  test('bad texts count with their errors', () => {
+    const { prepare } = createOperations({ limits: unlimited, introspection: true, cacheEntries: 10_000 });
+    const errorsOf = (text: string): unknown => {
+      const prepared = prepare(supergraph, text, undefined);
+      return !prepared.ok && prepared.errors;
+    };
+    const bad = (n: number): string => `query Q${n} { ${'nothing '.repeat(100)} }`;
+    const first = errorsOf(bad(0));
+    expect(errorsOf(bad(0))).toBe(first);
+    // Texts of some 800 characters with a hundred errors each: 5,000 of them would fit if only the text counted.
+    for (let n = 1; n < 100; n += 1) errorsOf(bad(n));
+    expect(errorsOf(bad(0))).not.toBe(first);
+  });
+
   test('a supergraph has its own operations', () => {
     const other = { ...supergraph };
     const prepared = prepare(other, '{ b }', undefined);

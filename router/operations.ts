@@ -116,8 +116,8 @@ export function createOperations(options: OperationsOptions): Operations {
           known = { ...checked, operations: new Map(), uses: 0 };
           caches.good.set(source, known, source.length);
         } else {
-          bad = checked;
-          caches.bad.set(source, bad, source.length);
+          bad = { errors: checked.errors.map(withoutDocument), exceeded: checked.exceeded };
+          caches.bad.set(source, bad, source.length + weightOf(bad.errors));
         }
       }
       if (bad !== undefined) {
@@ -185,6 +185,19 @@ function parseFailure(error: unknown, maxTokens: number): GraphQLError {
 
 const validationFailure = (error: GraphQLError): GraphQLError =>
   error instanceof CodedError ? error : withCode(error, 'GRAPHQL_VALIDATION_FAILED');
+
+/** The same error without the nodes that it is about, each of which may keep the whole document alive, and without its cause. */
+function withoutDocument({ message, source, positions, extensions }: GraphQLError): GraphQLError {
+  const error = new GraphQLError(message, { source: source ?? null, positions: positions ?? null, extensions });
+  // Until it is read or set, the stack keeps all that was called, and with it the whole validation.
+  error.stack = message;
+  return error;
+}
+
+/** What an error takes besides its message, in characters: its places and its stack. */
+const errorWeight = 2_000;
+const weightOf = (errors: readonly GraphQLError[]): number =>
+  errors.reduce((sum, { message }) => sum + message.length + errorWeight, 0);
 
 /** Refuses `__schema` and `__type`. */
 const noIntrospection: ValidationRule = (context) => ({
