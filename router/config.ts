@@ -113,6 +113,9 @@ export const routerEnv = {
   LIMIT_ALIASES: integer(0, 100_000).default(200).describe('aliases of an operation'),
   LIMIT_ROOT_FIELDS: integer(1, 10_000).default(50).describe('root fields of an operation'),
   LIMIT_DIRECTIVES: integer(0, 100_000).default(200).describe('directives of an operation'),
+  LIMIT_VARIABLE_DEPTH: integer(1, 1_000)
+    .default(100)
+    .describe('levels of lists and objects inside a variable; LIMIT_MEASURE_ONLY does not know it'),
   LIMIT_TYPE_COST: integer(1, 1_000_000_000_000)
     .default(1_000_000)
     .describe('objects that an operation may return, by the weights of `@cost` and the sizes of `@listSize`'),

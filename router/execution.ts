@@ -17,6 +17,8 @@ import { coerceVariables } from './variables.ts';
 export interface ExecutionDeps {
   readonly fetch: SubgraphFetch<FetchContext>;
   readonly checkCost: CheckCost;
+  /** Levels of lists and objects that a variable may have. */
+  readonly maxVariableDepth: number;
 }
 
 /**
@@ -27,11 +29,11 @@ export interface ExecutionDeps {
 export async function answerOperation(
   operation: CompiledOperation,
   given: Readonly<Record<string, unknown>> | undefined,
-  { fetch, checkCost }: ExecutionDeps,
+  { fetch, checkCost, maxVariableDepth }: ExecutionDeps,
   context: RequestContext,
   tellCost = false,
 ): Promise<ExecutionResult> {
-  const variables = coerceVariables(operation, given);
+  const variables = coerceVariables(operation, given, maxVariableDepth);
   if (!variables.ok) return { errors: variables.errors };
   const { cost, errors } = checkCost(operation, variables.values);
   const result: ExecutionResult =
@@ -46,11 +48,11 @@ export async function answerOperation(
 export async function answerInPieces(
   operation: CompiledOperation,
   given: Readonly<Record<string, unknown>> | undefined,
-  { fetch, checkCost }: ExecutionDeps,
+  { fetch, checkCost, maxVariableDepth }: ExecutionDeps,
   { viewer, traceparent, signal }: RequestContext,
 ): Promise<ExecutionResult | IncrementalExecution | undefined> {
   if (!operation.mayDefer) return undefined;
-  const variables = coerceVariables(operation, given);
+  const variables = coerceVariables(operation, given, maxVariableDepth);
   if (!variables.ok) return { errors: variables.errors };
   const deferral = operation.deferralFor(variables.values);
   if (deferral === undefined || permit(operation, viewer).errors.length > 0) return undefined;

@@ -43,7 +43,11 @@ const graph = makeGraph([
 
 const limits = { ...unlimited, depth: 5, aliases: 20, type_cost: 100 };
 const { prepare } = createOperations({ limits, introspection: true, cacheEntries: 100 });
-const execution = { fetch: graph.fetch, checkCost: createCostLimit({ limits, listSize: 10 }) };
+const execution = {
+  fetch: graph.fetch,
+  checkCost: createCostLimit({ limits, listSize: 10 }),
+  maxVariableDepth: 10,
+};
 const mask = createErrorMask({ exposedCodes: new Set(), onMasked: () => undefined });
 let apollo: GraphqlServer;
 let throughApollo = 0;

@@ -100,7 +100,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       log.info({ sha256, refused }, 'an operation is not listed');
     },
   });
-  const execution = { fetch: client.fetch, checkCost };
+  const execution = { fetch: client.fetch, checkCost, maxVariableDepth: config.LIMIT_VARIABLE_DEPTH };
   const mask = createErrorMask({
     exposedCodes: new Set(config.EXPOSED_ERROR_CODES),
     onMasked: (error) => log.error({ error }, 'an error was masked'),
@@ -110,13 +110,14 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
 
   let live: Live | undefined;
   /** Live once, live for good: a later supergraph may bring the first field with events. */
-  const goLive = (): void => {
+  const goLive = (): Broker => {
     broker = options.connect();
     live = createLive({
       broker,
       supergraph: graphql.supergraph,
       prepare,
       checkCost,
+      maxVariableDepth: config.LIMIT_VARIABLE_DEPTH,
       rates,
       persisted,
       identity,
@@ -136,6 +137,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       },
     });
     live.attach(http.server, endpoint);
+    return broker;
   };
   const reloads = createReloads({
     present: graphql.supergraph,
@@ -182,7 +184,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     accessLog: createAccessLog(log, config.ACCESS_LOG),
     log,
   });
-  if (supergraph.eventFields.size > 0) goLive();
+  if (supergraph.eventFields.size > 0) await firstConnection(goLive());
   opened.defer(async () => {
     http.announceDrain();
     // Together: the server counts sockets as connections, so it waits for these too.
@@ -207,6 +209,17 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     },
     close: () => resources.disposeAsync(),
   };
+}
+
+/** Most brokers are there within milliseconds; one that is away must not keep queries and orders from being answered. */
+const firstConnectionMs = 1_500;
+
+/** Waits for the first connection, so that the first who subscribes is not turned away; but not for long. */
+async function firstConnection({ connection }: Broker): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, firstConnectionMs);
+  await Promise.race([connection, late]);
+  clearTimeout(timer);
 }
 
 /** Said while ready: the present supergraph is served as before. */

@@ -21,6 +21,7 @@ export function hostileRequests(seed: number): HostileRequest[] {
   const chain = (length: number, last: number): string =>
     repeat(length, (n) => `fragment F${n} on User { reviews { author { ...F${n === length - 1 ? last : n + 1} } } }`);
   const deepList = `${'['.repeat(40_000)}${']'.repeat(40_000)}`;
+  const filter = (depth: number): string => `${'{"not":'.repeat(depth)}null${'}'.repeat(depth)}`;
   return [
     operation('depth', `{ users { ${'reviews { author { '.repeat(500)} id ${'} }'.repeat(500)} } }`, 'MAX_DEPTH_LIMIT'),
     operation(
@@ -83,6 +84,22 @@ export function hostileRequests(seed: number): HostileRequest[] {
       name: 'variables nested deep',
       body: `{"query":"query H${seed}($n: Int!) { echo(number: $n) }","variables":{"n":${deepList}}}`,
       codes: ['BAD_USER_INPUT'],
+    },
+    ...(
+      [
+        [40_000, 'BAD_USER_INPUT'],
+        [2_000, 'BAD_USER_INPUT'],
+        [100, 'ok'],
+      ] as const
+    ).map(([depth, code]) => ({
+      name: `an input nested ${depth} levels deep`,
+      body: `{"query":"query H${seed}($f: Filter) { find(filter: $f) }","variables":{"f":${filter(depth)}}}`,
+      codes: [code],
+    })),
+    {
+      name: 'extensions nested deep',
+      body: `{"query":"query H${seed} { echo(number: 1) }","extensions":{"x":${deepList}}}`,
+      codes: ['ok'],
     },
     {
       name: 'many variables',

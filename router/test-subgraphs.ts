@@ -19,7 +19,9 @@ export const userSdl = `
     coded: String
     huge: String
     echo(number: Int!): Int
+    find(filter: Filter): Boolean
   }
+  input Filter { not: Filter, number: Int }
   type Mutation {
     rename(id: ID!, name: String!): User
     remove(id: ID!): Boolean @requiresScopes(scopes: [["users:write"], ["admin", "danger"]])
@@ -60,6 +62,7 @@ export const userResolvers = (never: Promise<string>): GraphQLResolverMap<unknow
     },
     huge: () => 'x'.repeat(2_000_000),
     echo: (_: unknown, { number }: { number: number }) => number,
+    find: () => true,
   },
   Mutation: { rename: (_: unknown, { id }: { id: string }) => ({ id }), remove: () => true },
   User: {

@@ -1,5 +1,5 @@
 // Variables that need no coercion are taken as they are; what comes of it must be what graphql-js says.
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { getVariableValues } from 'graphql';
 import { makeGraph } from './executor/testing/graph.ts';
@@ -8,8 +8,8 @@ import { coerceVariables } from './variables.ts';
 const graph = makeGraph([
   {
     name: 'a',
-    sdl: `type Query { f(s: String, i: ID, b: Boolean, n: Int, x: Float, l: [Int!], e: Side, o: In): Int }
-      enum Side { LEFT RIGHT } input In { n: Int! }`,
+    sdl: `type Query { f(s: String, i: ID, b: Boolean, n: Int, x: Float, l: [Int!], e: Side, o: In, r: Filter, j: Json): Int }
+      enum Side { LEFT RIGHT } input In { n: Int! } input Filter { not: Filter, all: [Filter!] } scalar Json`,
   },
 ]);
 const operations = [
@@ -31,7 +31,7 @@ test('coercion gives what graphql-js gives, for values that fit and for those th
   let taken = 0;
   fc.assert(
     fc.property(fc.constantFrom(...operations), given, (operation, variables) => {
-      const ours = coerceVariables(operation, variables);
+      const ours = coerceVariables(operation, variables, Infinity);
       const definitions = operation.operation.variableDefinitions ?? [];
       const theirs = getVariableValues(graph.supergraph.schema, definitions, variables);
       if (ours.ok) {
@@ -46,4 +46,41 @@ test('coercion gives what graphql-js gives, for values that fit and for those th
     { numRuns: 3_000, seed: 1 },
   );
   expect(taken).toBeGreaterThan(300);
+});
+
+describe('variables nested deep', () => {
+  const nested = (levels: number, around: (inner: unknown) => unknown): unknown => {
+    let value: unknown = null;
+    for (let level = 0; level < levels; level++) value = around(value);
+    return value;
+  };
+  const not = (inner: unknown): unknown => ({ not: inner });
+  const list = (inner: unknown): unknown => [inner];
+  const filter = graph.compile('query ($r: Filter) { f(r: $r) }');
+  const json = graph.compile('query ($s: String, $j: Json) { f(s: $s, j: $j) }');
+
+  test.each([
+    ['an input object', filter, 'r', not],
+    ['a scalar that takes everything', json, 'j', list],
+  ] as const)('%s may have as many levels as are allowed, and not one more', (_name, operation, variable, around) => {
+    const within = nested(5, around);
+    expect(coerceVariables(operation, { [variable]: within }, 5)).toEqual({ ok: true, values: { [variable]: within } });
+    for (const levels of [6, 100_000]) {
+      const refused = coerceVariables(operation, { [variable]: nested(levels, around) }, 5);
+      expect(refused).toMatchObject({
+        ok: false,
+        errors: [
+          {
+            message: `Variable "$${variable}" is nested deeper than the 5 levels that are allowed.`,
+            extensions: { code: 'BAD_USER_INPUT', allowed: 5 },
+          },
+        ],
+      });
+      expect(!refused.ok && refused.errors[0]?.locations).toHaveLength(1);
+    }
+  });
+
+  test('do not matter when the operation has no such variable', () => {
+    expect(coerceVariables(filter, { other: nested(100_000, list) }, 5)).toEqual({ ok: true, values: {} });
+  });
 });

@@ -1,6 +1,15 @@
 // Coerces the variables of a request by the types of its operation. HTTP and sockets ask the same function.
-import { getVariableValues, GraphQLBoolean, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLString, Kind } from 'graphql';
-import type { GraphQLError, GraphQLNamedType, VariableDefinitionNode } from 'graphql';
+import {
+  getVariableValues,
+  GraphQLBoolean,
+  GraphQLError,
+  GraphQLFloat,
+  GraphQLID,
+  GraphQLInt,
+  GraphQLString,
+  Kind,
+} from 'graphql';
+import type { GraphQLNamedType, VariableDefinitionNode } from 'graphql';
 import { withCode } from './errors.ts';
 import type { CompiledOperation } from './executor/operation.ts';
 
@@ -12,16 +21,34 @@ export type CoercedVariables =
 
 const maxCoercionErrors = 20;
 
-export function coerceVariables(operation: CompiledOperation, given: Values | undefined): CoercedVariables {
+/** @param maxDepth levels of lists and objects that a value may have: coercion, and the text of a fetch, go down them by recursion. */
+export function coerceVariables(
+  operation: CompiledOperation,
+  given: Values | undefined,
+  maxDepth: number,
+): CoercedVariables {
   const definitions = operation.operation.variableDefinitions ?? [];
   if (definitions.length === 0) return { ok: true, values: {} };
   const asTheyAre = takeAsTheyAre(operation, definitions, given ?? {});
   if (asTheyAre !== undefined) return { ok: true, values: asTheyAre };
+  const tooDeep = definitions.filter(({ variable }) => isDeeper(given?.[variable.name.value], maxDepth));
+  if (tooDeep.length > 0) return { ok: false, errors: tooDeep.map((definition) => depthError(definition, maxDepth)) };
   const result = getVariableValues(operation.supergraph.schema, definitions, given ?? {}, {
     maxErrors: maxCoercionErrors,
   });
   if (result.coerced !== undefined) return { ok: true, values: result.coerced };
   return { ok: false, errors: result.errors.map((error) => withCode(error, 'BAD_USER_INPUT')) };
+}
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1)));
+
+function depthError(definition: VariableDefinitionNode, allowed: number): GraphQLError {
+  const name = definition.variable.name.value;
+  const message = `Variable "$${name}" is nested deeper than the ${allowed} levels that are allowed.`;
+  return withCode(new GraphQLError(message, { nodes: definition, extensions: { allowed } }), 'BAD_USER_INPUT');
 }
 
 /** A variable of a built-in scalar, whose values mostly need no coercion. */

@@ -25,6 +25,8 @@ export interface LiveDeps {
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
   readonly checkCost: CheckCost;
+  /** Levels of lists and objects that a variable may have. */
+  readonly maxVariableDepth: number;
   readonly rates: RateLimits;
   readonly persisted: PersistedOperations;
   readonly identity: Identity;
@@ -57,7 +59,7 @@ export function admit(deps: LiveDeps, params: OperationParams, viewer: Viewer | 
     const errors = authorize(operation, viewer);
     if (errors.length > 0) return { ok: false, errors };
   }
-  const variables = coerceVariables(operation, params.variables);
+  const variables = coerceVariables(operation, params.variables, deps.maxVariableDepth);
   if (!variables.ok) return variables;
   const { errors } = deps.checkCost(operation, variables.values);
   if (errors.length > 0) return { ok: false, errors };

@@ -29,6 +29,8 @@ export interface LiveOptions {
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
   readonly checkCost: CheckCost;
+  /** Levels of lists and objects that a variable may have. */
+  readonly maxVariableDepth: number;
   readonly rates: RateLimits;
   readonly persisted: PersistedOperations;
   readonly identity: Identity;

@@ -58,7 +58,8 @@ export function reload(
   const { viewer } = subscriber.sink;
   const operation = replan(definition.operation);
   const shape = operation && operationShape(operation);
-  const variables = operation && coerceVariables(operation, definition.variables);
+  // Their depth was looked at when they came.
+  const variables = operation && coerceVariables(operation, definition.variables, Infinity);
   if (
     operation === undefined ||
     shape === undefined ||

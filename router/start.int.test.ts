@@ -1,0 +1,79 @@
+// How a router starts with events to tell: connected to the broker when it is there, and without one all the same.
+import { afterEach, expect, test } from '@jest/globals';
+import { createClient } from 'graphql-ws';
+import { connect } from 'nats';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { WebSocket } from 'ws';
+import { startNats } from '../dev/nats.ts';
+import { createLog } from '../service/log.ts';
+import { connectBroker } from '../service/nats.ts';
+import type { Broker } from '../service/nats.ts';
+import { readConfig } from './config.ts';
+import { startRouter } from './router.ts';
+import type { Router } from './router.ts';
+import { makeThingsStream, testSupergraph, tokenOf, verifyTestToken, watch } from './subscriptions/test-live.ts';
+
+let cleanUp = new AsyncDisposableStack();
+afterEach(async () => {
+  await cleanUp.disposeAsync();
+  cleanUp = new AsyncDisposableStack();
+});
+
+const log = createLog('router', 'silent');
+
+async function start(connect: () => Broker): Promise<Router> {
+  const router = await startRouter({
+    config: readConfig(
+      { ROUTER_PORT: '0', DRAIN_MS: '0', LIVE_DRAIN_MS: '0', AUTH_MODE: 'off', EXAMPLES_FILE: '/nowhere' },
+      [],
+    ),
+    supergraph: testSupergraph,
+    identity: { verify: verifyTestToken, onKeysChanged: () => () => undefined },
+    connect,
+    log,
+  });
+  cleanUp.defer(() => router.close());
+  return router;
+}
+
+const readiness = async ({ url }: Router): Promise<unknown> => (await fetch(new URL('/health/ready', url))).json();
+
+test('a subscription is answered from the first moment on', async () => {
+  const nats = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'start-')), disposable: true });
+  cleanUp.defer(() => nats.close());
+  const connection = await connect({ servers: nats.url });
+  await makeThingsStream(await connection.jetstreamManager());
+  await connection.jetstream().publish('thing.changed.alice.a', '{"version":1}');
+  await connection.close();
+
+  const router = await start(() => connectBroker({ servers: nats.url, name: 'router', log }));
+  expect(await readiness(router)).toMatchObject({ checks: { nats: 'up' } });
+  const client = createClient({
+    url: router.url.replace('http', 'ws'),
+    webSocketImpl: WebSocket,
+    retryAttempts: 0,
+    connectionParams: { authorization: tokenOf('alice') },
+  });
+  cleanUp.defer(() => client.dispose());
+  const events = watch(client, 'subscription { thingChanged(id: "a") { version } }');
+  expect(await events.next()).toEqual({ data: { thingChanged: { version: 1 } } });
+});
+
+test('without a broker it starts too, and answers what needs none', async () => {
+  const router = await start(() => ({
+    connection: new Promise(() => undefined),
+    isConnected: () => false,
+    onConnect: () => () => undefined,
+    onDisconnect: () => () => undefined,
+    close: () => Promise.resolve(),
+  }));
+  expect(await readiness(router)).toMatchObject({ checks: { nats: 'down' } });
+  const response = await fetch(router.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"query":"{ __typename }"}',
+  });
+  expect(await response.json()).toEqual({ data: { __typename: 'Query' } });
+});
