@@ -48,8 +48,8 @@ export const mutations: readonly Mutation[] = [
     name: 'publish before the commit',
     breaks: 'G1',
     file: 'service/relay.ts',
-    from: 'if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: claim.by, claimedUntil });',
-    to: 'if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: claim.by, claimedUntil });\n      void publisher.publish(events, claimedUntil.getTime(), claiming);',
+    from: 'if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: me, claimedUntil });',
+    to: 'if (!waiting.has(event.aggregateId)) Object.assign(event, { claimedBy: me, claimedUntil });\n      void publisher.publish(events, claimedUntil.getTime(), claiming);',
     caughtBy: { file: 'tests/faults/outbox-kill.int.test.ts', name: 'killed before the commit' },
   },
   {
