@@ -328,6 +328,7 @@ async function startRouter(): Promise<{ readonly pid: number; readonly url: stri
         NATS_URL: nats.url,
         AUTH_JWKS: issuer.jwksFile,
         CURSOR_SECRETS: 'bench',
+        HEAP_GROWTH_PERCENT: '20',
         SUBGRAPH_URL_ORDER: stubUrl,
         SUBGRAPH_URL_PAYMENT: stubUrl,
         SUBGRAPH_URL_DELIVERY: stubUrl,
