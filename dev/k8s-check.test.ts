@@ -1,12 +1,11 @@
 // The manifests are in order, and each of the faults seeded here is caught by its own message.
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { spawnSync } from 'node:child_process';
 import { expectedBy, manifestProblems, overlays } from './k8s-check.ts';
-import { parseManifests, render } from './k8s/manifests.ts';
+import { kubectlProblem, parseManifests, render } from './k8s/manifests.ts';
 import type { Manifest } from './k8s/manifests.ts';
 
-const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
-if (!hasKubectl) process.stderr.write('\nkubectl is not on PATH: the Kubernetes manifests are NOT tested\n');
+const problem = kubectlProblem();
+if (problem !== undefined) process.stderr.write(`\n${problem}: the Kubernetes manifests are NOT tested\n`);
 
 interface Fault {
   readonly name: string;
@@ -162,7 +161,7 @@ const faults: readonly Fault[] = [
   },
 ];
 
-(hasKubectl ? describe : describe.skip)('the Kubernetes manifests', () => {
+(problem === undefined ? describe : describe.skip)('the Kubernetes manifests', () => {
   const rendered = new Map<string, string>();
   beforeAll(async () => {
     for (const overlay of overlays) rendered.set(overlay, await render(`k8s/overlays/${overlay}`));

@@ -1,5 +1,5 @@
 // `npm run k8s:check [-- overlay …]`: renders each overlay with kubectl and checks types, values, references and our own rules.
-import { readExpected, parseManifests, render } from './k8s/manifests.ts';
+import { kubectlProblem, parseManifests, readExpected, render } from './k8s/manifests.ts';
 import type { Manifest, Problem } from './k8s/manifests.ts';
 import { referenceProblems } from './k8s/references.ts';
 import { ruleProblems } from './k8s/rules.ts';
@@ -23,22 +23,20 @@ export async function manifestProblems(
 }
 
 if (import.meta.main) {
-  const wanted = process.argv.length > 2 ? process.argv.slice(2) : overlays;
-  for (const overlay of wanted) {
-    let text;
-    try {
-      text = await render(`k8s/overlays/${overlay}`);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      // A workstation without it is told; a build server that cannot check has not checked.
-      console.log('kubectl is not on PATH: the Kubernetes manifests were NOT checked');
-      process.exitCode = process.env['CI'] ? 1 : 0;
-      break;
-    }
-    const manifests = parseManifests(text);
-    const problems = await manifestProblems(manifests, await expectedBy(overlay));
-    for (const problem of problems) console.log(`${overlay}: ${problem}`);
-    if (problems.length > 0) process.exitCode = 1;
-    else console.log(`${overlay}: ${manifests.length} manifests are in order`);
+  const missing = kubectlProblem();
+  if (missing === undefined) {
+    for (const overlay of process.argv.length > 2 ? process.argv.slice(2) : overlays) await check(overlay);
+  } else {
+    // A workstation without it is told; a build server that cannot check has not checked.
+    console.log(`${missing}: the Kubernetes manifests were NOT checked`);
+    process.exitCode = process.env['CI'] ? 1 : 0;
   }
+}
+
+async function check(overlay: string): Promise<void> {
+  const manifests = parseManifests(await render(`k8s/overlays/${overlay}`));
+  const problems = await manifestProblems(manifests, await expectedBy(overlay));
+  for (const problem of problems) console.log(`${overlay}: ${problem}`);
+  if (problems.length > 0) process.exitCode = 1;
+  else console.log(`${overlay}: ${manifests.length} manifests are in order`);
 }

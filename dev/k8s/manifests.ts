@@ -1,5 +1,5 @@
 // Kubernetes manifests as data: read from YAML, and the questions that several checks ask of them.
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -62,6 +62,14 @@ function unfolded(manifest: Manifest): Manifest {
   if (manifest.kind !== 'Secret' || manifest.data === undefined) return manifest;
   const entries = Object.entries(manifest.data).map(([key, value]) => [key, value.replaceAll(/\s/g, '')]);
   return { ...manifest, data: Object.fromEntries(entries) as Record<string, string> };
+}
+
+/** Why the manifests cannot be rendered here, or undefined. The overlays need kustomize 5, which came with kubectl 1.27. */
+export function kubectlProblem(): string | undefined {
+  const { status, stdout } = spawnSync('kubectl', ['version', '--client', '--output=json'], { encoding: 'utf8' });
+  if (status !== 0) return 'kubectl is not on PATH';
+  const isNewEnough = /"kustomizeVersion":\s*"v(?:[5-9]|\d\d)/.test(stdout);
+  return isNewEnough ? undefined : 'kubectl is older than 1.27';
 }
 
 /** What `kubectl kustomize` makes of a folder, as text. Throws ENOENT when there is no kubectl. */
