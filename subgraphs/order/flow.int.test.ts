@@ -269,6 +269,10 @@ describe('a cancel', () => {
       { message: 'The food was delivered.', path: ['cancelOrder'], extensions: { code: 'ORDER_NOT_CANCELLABLE' } },
     ]);
     expect(await read(id)).toMatchObject({ status: 'DELIVERING', statusReason: 'The food was delivered.' });
+    // Asked again before the completion is heard of: payment has nothing new to say, and watchers see no more of it.
+    const askedBefore = asked.length;
+    expect((await cancel(id)).errors).toEqual(errors);
+    expect(asked).toHaveLength(askedBefore);
     await say('delivery.completed', id);
     await reached(id, 'DELIVERED');
     expect(told(id).map((each) => each.slice(2))).toEqual([

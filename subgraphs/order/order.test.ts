@@ -37,6 +37,7 @@ const states: Record<string, OrderState> = {
   'CANCELLING from PAID': after('paid', 'cancelRequested'),
   'CANCELLING from DELIVERING': after('paid', 'deliveryStarted', 'cancelRequested'),
   CANCELLED: after('paid', 'deliveryStarted', 'cancelRequested', 'paymentCancelled'),
+  'DELIVERING, cancel refused': after('paid', 'deliveryStarted', 'cancelRequested', 'cancelRefused'),
 };
 
 /** `-` already applied, `x` rejected, `=` remembered without a change of status, else the status reached. */
@@ -80,6 +81,10 @@ const matrix: Record<keyof typeof states, Record<EventName, OrderStatus | '-' | 
   CANCELLED: {
     ...{ released: 'x', paid: '-', declined: '-', paymentCancelled: '-', deliveryStarted: '-' },
     ...{ deliveryCompleted: '=', deliveryCancelled: '=', cancelRequested: '-', cancelRefused: '-' },
+  },
+  'DELIVERING, cancel refused': {
+    ...{ released: '-', paid: '-', declined: '-', paymentCancelled: 'x', deliveryStarted: '-' },
+    ...{ deliveryCompleted: 'DELIVERED', deliveryCancelled: '=', cancelRequested: 'x', cancelRefused: '-' },
   },
 };
 
@@ -145,6 +150,11 @@ describe('cancelling', () => {
   test('an order is cancelled only by its payment (N1)', () => {
     const reached = cells.filter(([, , expected]) => expected === 'CANCELLED').map(([, event]) => event);
     expect(new Set(reached)).toEqual(new Set(['paymentCancelled']));
+  });
+
+  test('what payment has refused is refused for good, with its reason, wherever the order has moved to meanwhile', () => {
+    const refused = after('cancelRequested', 'cancelRefused', 'paid', 'deliveryStarted');
+    expect(decide(refused, events.cancelRequested)).toEqual({ outcome: 'rejected', reason: 'The food was delivered.' });
   });
 
   test('the reason of the wish stays with the end', () => {

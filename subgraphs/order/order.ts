@@ -13,6 +13,8 @@ export interface OrderState {
   readonly deliveryStatus: DeliveryStatus | null;
   /** While CANCELLING: where the order goes back to when the cancel is refused. */
   readonly cancelFrom: OrderStatus | null;
+  /** Why payment refused a cancel, which is for good: every later one is refused without asking. */
+  readonly cancelRefusal: string | null;
 }
 
 /** What can happen to an order. */
@@ -67,6 +69,7 @@ export function newOrder(status: 'ORDERED' | 'ON_HOLD'): { state: OrderState; ch
     deliveryId: null,
     deliveryStatus: null,
     cancelFrom: null,
+    cancelRefusal: null,
   };
   return { state, changes: [{ status, previousStatus: null, version: 1, reason: null }] };
 }
@@ -104,11 +107,14 @@ export function decide(state: OrderState, event: OrderEvent): Decision {
     case 'cancelRequested':
       if (state.status === 'CANCELLING' || state.status === 'CANCELLED') return alreadyApplied;
       if (hasEnded(state.status)) return rejected(refusal[state.status] ?? 'The order has ended.');
+      if (state.cancelRefusal !== null) return rejected(state.cancelRefusal);
       return applied(move({ ...state, cancelFrom: state.status }, 'CANCELLING', event.reason));
     case 'cancelRefused': {
       const { cancelFrom } = state;
       if (state.status !== 'CANCELLING' || cancelFrom === null) return alreadyApplied;
-      return applied(settle(move({ ...state, cancelFrom: null }, cancelFrom, event.reason)));
+      return applied(
+        settle(move({ ...state, cancelFrom: null, cancelRefusal: event.reason }, cancelFrom, event.reason)),
+      );
     }
   }
 }

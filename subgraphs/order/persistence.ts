@@ -53,6 +53,7 @@ export const OrderRow = defineEntity({
     deliveryId: p.uuid().strictNullable(),
     deliveryStatus: p.enum([...deliveryStatuses]).strictNullable(),
     cancelFrom: p.enum([...orderStatuses]).strictNullable(),
+    cancelRefusal: p.text().strictNullable(),
     /** When the order is driven on if it has not moved by itself (see driver.ts), and how often that was done in this status. */
     driveDueAt: p.datetime(3).strictNullable(),
     driveAttempts: p.integer(),
