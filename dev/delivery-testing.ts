@@ -23,7 +23,7 @@ export const startTestDelivery = (infrastructure: Infrastructure): Promise<TestS
         resolvers: createResolvers(deps),
         createContexts: createContexts(deps),
         consumers: consumers(deps),
-        background: [() => serveCommand(broker, 'delivery.cancel', log, (request) => cancelDelivery(deps, request))],
+        starters: [() => serveCommand(broker, 'delivery.cancel', log, (request) => cancelDelivery(deps, request))],
       };
     },
   });

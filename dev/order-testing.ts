@@ -49,7 +49,7 @@ export async function startTestOrder(
         resolvers: createResolvers(deps),
         createContexts: createContexts(deps),
         consumers: alone ? [] : consumers(deps),
-        background: alone ? [] : [() => startDriver(deps, metrics)],
+        starters: alone ? [] : [() => startDriver(deps, metrics)],
       };
     },
   });

@@ -60,7 +60,7 @@ export async function startTestPayment(infrastructure: Infrastructure, databaseU
         resolvers,
         createContexts: createContexts(deps),
         consumers: consumers(deps),
-        background: [() => serveCommand(broker, 'payment.cancel', log, (request) => cancelPayment(deps, request))],
+        starters: [() => serveCommand(broker, 'payment.cancel', log, (request) => cancelPayment(deps, request))],
       };
     },
   });

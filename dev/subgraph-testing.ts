@@ -110,14 +110,15 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
   const events = watchEvents(connection);
   await connection.flush();
 
-  const { sdl, resolvers, createContexts, consumers, background } = definition.build({
+  const { sdl, resolvers, createContexts, consumers, starters } = definition.build({
     database,
+    background: database,
     broker,
     log,
     metrics,
   });
   resources.defer(startRelay({ database, broker, stream, streamSettings, log, metrics }));
-  for (const start of background) resources.defer(start());
+  for (const start of starters) resources.defer(start());
   for (const consumer of consumers) {
     resources.defer(startConsumer(consumer, { broker, streamSettings, concurrency: 8, log, metrics }));
   }

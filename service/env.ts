@@ -67,7 +67,12 @@ export const commonEnv = {
 /** What every subgraph process reads besides. */
 export const subgraphEnv = {
   ...commonEnv,
-  DATABASE_POOL_SIZE: integer(1, 200).default(10).describe('database connections, at most'),
+  DATABASE_POOL_SIZE: integer(1, 200)
+    .default(5)
+    .describe('database connections that requests have to themselves, at most'),
+  DATABASE_BACKGROUND_POOL_SIZE: integer(1, 200)
+    .default(5)
+    .describe('database connections of consumers, relay and drivers together, at most'),
   STREAM_REPLICAS: integer(1, 5).default(1).describe('copies of each stream in a NATS cluster'),
   STREAM_MAX_AGE_HOURS: integer(1, 8_760).default(168).describe('hours that streams keep messages'),
   CONSUMER_CONCURRENCY: integer(1, 1_000).default(32).describe('messages handled at once, for different orders'),

@@ -7,14 +7,15 @@ import { Gauge } from './telemetry.ts';
 import type { Registry } from './telemetry.ts';
 
 export interface LagMetricsOptions {
-  readonly database: Database;
+  /** The pools of the subgraph's database, by what they are for. */
+  readonly pools: Readonly<Record<'requests' | 'background', Database>>;
   readonly broker: Broker;
   readonly consumers: readonly ConsumerDefinition[];
   readonly metrics: Registry;
 }
 
 /** Registers them. What cannot be asked just now (no broker, no database) keeps its last value; readiness tells of that. */
-export function registerLagMetrics({ database, broker, consumers, metrics }: LagMetricsOptions): void {
+export function registerLagMetrics({ pools, broker, consumers, metrics }: LagMetricsOptions): void {
   const registers = [metrics];
   new Gauge({
     name: 'consumer_pending',
@@ -37,7 +38,7 @@ export function registerLagMetrics({ database, broker, consumers, metrics }: Lag
     help: 'Age of the oldest event that is not yet stored in the stream; 0 when there is none.',
     registers,
     async collect() {
-      const oldest = await database
+      const oldest = await pools.background
         .read()
         .find(OutboxMessage, { publishedAt: null }, { orderBy: { seq: 'asc' }, limit: 1, fields: ['createdAt'] })
         .catch(() => undefined);
@@ -49,13 +50,15 @@ export function registerLagMetrics({ database, broker, consumers, metrics }: Lag
   new Gauge({
     name: 'database_connections',
     help: 'Connections to the database: in use, idle, and requests that wait for one.',
-    labelNames: ['state'],
+    labelNames: ['pool', 'state'],
     registers,
     async collect() {
-      const { used, idle, waiting } = await database.connections();
-      this.set({ state: 'used' }, used);
-      this.set({ state: 'idle' }, idle);
-      this.set({ state: 'waiting' }, waiting);
+      for (const [pool, database] of Object.entries(pools)) {
+        const { used, idle, waiting } = await database.connections();
+        this.set({ pool, state: 'used' }, used);
+        this.set({ pool, state: 'idle' }, idle);
+        this.set({ pool, state: 'waiting' }, waiting);
+      }
     },
   });
 }

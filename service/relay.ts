@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { StreamName } from '../schema/events.ts';
 import { aggregatesWithEarlierRows, claimRows } from './database-outbox.ts';
+import type { TransactionHook } from './database-transactions.ts';
 import type { Database, EntityManager } from './database.ts';
 import { InboxEntry } from './inbox.ts';
 import type { Logger } from './log.ts';
@@ -14,6 +15,8 @@ import type { Registry } from './telemetry.ts';
 
 export interface RelayOptions {
   readonly database: Database;
+  /** Another pool of the same database that events are written through; the relay itself takes no connection of it. */
+  readonly requests?: Database;
   readonly broker: Broker;
   readonly stream: StreamName;
   readonly streamSettings: StreamSettings;
@@ -64,7 +67,7 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   const claims = new WeakMap<EntityManager, { readonly generation: number; readonly returned: number }>();
   let leftBehindAt = 0;
 
-  const stopHook = database.onTransaction({
+  const hook: TransactionHook = {
     async beforeCommit(em) {
       const events = stagedEvents(em);
       const claiming = generation;
@@ -94,7 +97,8 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
         alarm.ring();
       });
     },
-  });
+  };
+  const stopHooks = [database, options.requests].map((pool) => pool?.onTransaction(hook));
   const stopConnect = broker.onConnect(() => {
     // The broker may have come back without its storage, or without the end of it: look before publishing on.
     connections += 1;
@@ -159,7 +163,7 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   const running = run();
   return async () => {
     stopped = true;
-    stopHook();
+    for (const stopHook of stopHooks) stopHook?.();
     stopConnect();
     alarm.stop();
     await running;

@@ -25,7 +25,10 @@ import type { Registry } from './telemetry.ts';
 /** What a subgraph gets to build itself from. */
 export interface SubgraphParts<Config> {
   readonly config: Config;
+  /** For what a customer waits for. */
   readonly database: Database;
+  /** The same database for consumers and drivers, with connections of its own: however busy they are, requests find theirs free. */
+  readonly background: Database;
   readonly broker: Broker;
   readonly log: Logger;
   readonly metrics: Registry;
@@ -50,8 +53,8 @@ export interface SubgraphDefinition<Config extends SubgraphEnv, Context extends 
     readonly resolvers: GraphQLResolverMap<Context>;
     readonly createContexts: () => (viewer: Viewer | undefined) => Context;
     readonly consumers: readonly ConsumerDefinition[];
-    /** Commands served, drivers, sweepers. */
-    readonly background: readonly Starter[];
+    /** Commands served, drivers. */
+    readonly starters: readonly Starter[];
   };
 }
 
@@ -62,11 +65,11 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
   const { name, stream } = definition;
   const config = configureOrExit(definition.readConfig);
   const log = createLog(name, config.LOG_LEVEL);
-  const openOwnDatabase = (forMigration: boolean): Promise<Database> =>
+  const openOwnDatabase = (poolSize: number, forMigration = false): Promise<Database> =>
     openDatabase({
       forMigration,
       url: definition.databaseUrl(config),
-      poolSize: config.DATABASE_POOL_SIZE,
+      poolSize,
       entities: definition.entities,
       migrations: definition.migrations,
     });
@@ -74,7 +77,7 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
   if (process.argv[2] === 'migrate') {
     try {
       await using resources = new AsyncDisposableStack();
-      const database = await openOwnDatabase(true);
+      const database = await openOwnDatabase(config.DATABASE_POOL_SIZE, true);
       resources.defer(() => database.close());
       await database.migrate();
       await definition.afterMigrate?.({ database, config });
@@ -90,22 +93,22 @@ export async function runSubgraph<Config extends SubgraphEnv, Context extends Su
   await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (resources) => {
     resources.defer(startTracing(name, config.OTEL_EXPORTER_OTLP_ENDPOINT));
     const metrics = createMetrics(name);
-    const database = await openOwnDatabase(false);
+    const database = await openOwnDatabase(config.DATABASE_POOL_SIZE);
     resources.defer(() => database.close());
+    const background = await openOwnDatabase(config.DATABASE_BACKGROUND_POOL_SIZE);
+    resources.defer(() => background.close());
     const broker = connectBroker({ servers: config.NATS_URL, name, log });
     resources.defer(() => broker.close());
 
     const streamSettings = { replicas: config.STREAM_REPLICAS, maxAgeHours: config.STREAM_MAX_AGE_HOURS };
-    const { sdl, resolvers, createContexts, consumers, background } = definition.build({
-      config,
-      database,
-      broker,
-      log,
-      metrics,
+    const { sdl, resolvers, createContexts, consumers, starters } = definition.build({
+      ...{ config, database, background, broker, log, metrics },
     });
-    registerLagMetrics({ database, broker, consumers, metrics });
-    resources.defer(startRelay({ database, broker, stream, streamSettings, log, metrics }));
-    for (const start of background) resources.defer(start());
+    registerLagMetrics({ pools: { requests: database, background }, broker, consumers, metrics });
+    resources.defer(
+      startRelay({ database: background, requests: database, broker, stream, streamSettings, log, metrics }),
+    );
+    for (const start of starters) resources.defer(start());
     for (const consumer of consumers) {
       const concurrency = config.CONSUMER_CONCURRENCY;
       resources.defer(startConsumer(consumer, { broker, streamSettings, concurrency, log, metrics }));

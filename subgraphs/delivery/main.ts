@@ -17,14 +17,14 @@ await runSubgraph({
   databaseUrl: (config) => config.DELIVERY_DATABASE_URL,
   entities: [DeliveryRow],
   migrations,
-  build({ database, broker, log }) {
+  build({ database, background, broker, log }) {
     const deps = { database, now: () => new Date() };
     return {
       sdl: readSubgraphSdl('delivery'),
       resolvers: createResolvers(deps),
       createContexts: createContexts(deps),
-      consumers: consumers(deps),
-      background: [() => serveCommand(broker, 'delivery.cancel', log, (request) => cancelDelivery(deps, request))],
+      consumers: consumers({ ...deps, database: background }),
+      starters: [() => serveCommand(broker, 'delivery.cancel', log, (request) => cancelDelivery(deps, request))],
     };
   },
 });

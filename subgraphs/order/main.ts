@@ -18,7 +18,7 @@ await runSubgraph({
   entities,
   migrations,
   afterMigrate: ({ database, config }) => loadSampleMenu(database, config.SHOP_CURRENCY, new Date()),
-  build({ config, database, broker, log, metrics }) {
+  build({ config, database, background, broker, log, metrics }) {
     const deps = {
       database,
       broker,
@@ -28,12 +28,13 @@ await runSubgraph({
       currency: config.SHOP_CURRENCY,
       stuckAfterMs: config.STUCK_ORDER_AFTER_MS,
     };
+    const inBackground = { ...deps, database: background };
     return {
       sdl: readSubgraphSdl('order'),
       resolvers: createResolvers(deps),
       createContexts: createContexts(deps),
-      consumers: consumers(deps),
-      background: [() => startDriver(deps, metrics)],
+      consumers: consumers(inBackground),
+      starters: [() => startDriver(inBackground, metrics)],
     };
   },
 });

@@ -1,5 +1,6 @@
 // The payment subgraph's process: `main.ts` serves, `main.ts migrate` prepares the database.
 import { readSubgraphSdl } from '../../schema/compose.ts';
+import type { Database } from '../../service/database.ts';
 import { serveCommand } from '../../service/nats.ts';
 import { runSubgraph } from '../../service/subgraph.ts';
 import { readConfig } from './config.ts';
@@ -18,16 +19,19 @@ await runSubgraph({
   databaseUrl: (config) => config.PAYMENT_DATABASE_URL,
   entities: [PaymentRow, SandboxCharge],
   migrations,
-  build({ config, database, broker, log }) {
+  build({ config, database, background, broker, log }) {
     const now = (): Date => new Date();
-    const processor = createSandboxProcessor({ database, now, slowMs: config.SANDBOX_SLOW_MS });
-    const deps = { database, broker, processor, now, log };
+    const dependencies = (pool: Database) => {
+      const processor = createSandboxProcessor({ database: pool, now, slowMs: config.SANDBOX_SLOW_MS });
+      return { database: pool, broker, processor, now, log };
+    };
+    const deps = dependencies(database);
     return {
       sdl: readSubgraphSdl('payment'),
       resolvers,
       createContexts: createContexts(deps),
-      consumers: consumers(deps),
-      background: [() => serveCommand(broker, 'payment.cancel', log, (request) => cancelPayment(deps, request))],
+      consumers: consumers(dependencies(background)),
+      starters: [() => serveCommand(broker, 'payment.cancel', log, (request) => cancelPayment(deps, request))],
     };
   },
 });

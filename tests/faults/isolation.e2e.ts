@@ -10,6 +10,7 @@ import type { SupervisedProcess } from '../../dev/supervisor.ts';
 import { events } from '../../schema/events.ts';
 import type { EventData } from '../../schema/events.ts';
 import { cloudEventHeaders } from '../../service/cloudevent.ts';
+import { subgraphEnv } from '../../service/env.ts';
 import { toNatsHeaders } from '../../service/nats.ts';
 import { ask } from './client.ts';
 import { startWorld } from './world.ts';
@@ -129,6 +130,30 @@ test('N3: with payment, delivery and NATS all down orders are placed as fast as 
   });
   await Promise.all(['nats', 'payment', 'delivery'].map((name) => part(name).start()));
   await reach(down.ids, ['ORDERED', 'PAID', 'DELIVERING']);
+}, 120_000);
+
+test('N3: while every transaction of the consumers is stuck, orders are placed', async () => {
+  const connections = subgraphEnv.DATABASE_BACKGROUND_POOL_SIZE.parse(undefined);
+  const stuck = async (): Promise<number> => {
+    const [row] = await rows<{ count: string }>(
+      'order',
+      `select count(*) from pg_stat_activity where datname = current_database() and query like '%insert%inbox%'
+         and wait_event_type = 'Lock'`,
+    );
+    return Number(row?.count);
+  };
+  const ids: string[] = [];
+  await world.databases.order.read().transactional(async (em) => {
+    // Only what is done with a message needs the inbox. Each order has a message, which takes a connection after a while.
+    await em.execute('lock table inbox in access exclusive mode');
+    for (let taken = 1; taken <= connections; taken += 1) {
+      ids.push((await place()).id);
+      await eventually(async () => (await stuck()) >= taken);
+    }
+    ids.push(...(await placeMany()).ids, ...(await placeMany()).ids);
+    expect(await stuck()).toBe(connections);
+  });
+  await reach(ids, ['ORDERED', 'PAID', 'DELIVERING']);
 }, 120_000);
 
 test('N1: an order is not cancelled while payment cannot confirm it, and is when payment is back', async () => {

@@ -157,6 +157,22 @@ export const mutations: readonly Mutation[] = [
     caughtBy: { file: 'subgraphs/order/order.test.ts', name: '.' },
   },
   {
+    name: 'let consumers take the connections of requests',
+    breaks: 'N3',
+    file: 'service/subgraph.ts',
+    from: 'await openOwnDatabase(config.DATABASE_BACKGROUND_POOL_SIZE);',
+    to: 'database;',
+    caughtBy: { file: isolation, name: 'N3: while every transaction of the consumers' },
+  },
+  {
+    name: 'ask again about a cancel that was refused for good',
+    breaks: 'G5',
+    file: 'subgraphs/order/order.ts',
+    from: 'if (state.cancelRefusal !== null) return rejected(state.cancelRefusal);',
+    to: '',
+    caughtBy: { file: 'subgraphs/order/order.test.ts', name: 'what payment has refused is refused for good' },
+  },
+  {
     name: 'try poison for ever',
     breaks: 'G6',
     file: 'service/consumer.ts',
