@@ -65,7 +65,14 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
   let connections = 0;
   /** In which generation, and after how many returns, a transaction claimed its events. */
   const claims = new WeakMap<EntityManager, { readonly generation: number; readonly returned: number }>();
+  /** Rows of this process that the slow way has not taken yet, and when the last of them was left to it. */
+  const leftBehind = new Set<number>();
   let leftBehindAt = 0;
+  const leaveBehind = (rows: readonly OutboxMessage[]): void => {
+    for (const { seq } of rows) leftBehind.add(seq);
+    leftBehindAt = Date.now();
+    alarm.ring();
+  };
 
   const hook: TransactionHook = {
     async beforeCommit(em) {
@@ -83,18 +90,13 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
       const events = stagedEvents(em);
       const claim = claims.get(em);
       const mine = claim === undefined ? [] : events.filter((event) => event.claimedBy === me);
-      if (mine.length < events.length) {
-        leftBehindAt = Date.now();
-        alarm.ring();
-      }
+      if (mine.length < events.length) leaveBehind(events.filter((event) => event.claimedBy !== me));
       const leaseEnds = mine[0]?.claimedUntil?.getTime();
       if (claim === undefined || leaseEnds === undefined) return;
       // What was on its way when these were claimed may be so no more: these must not go before it, so they are given back behind it.
       const overtaking = claim.returned !== publisher.returned();
       void publisher.publish(mine, overtaking ? 0 : leaseEnds, claim.generation).then((failure) => {
-        if (failure === undefined) return;
-        leftBehindAt = Date.now();
-        alarm.ring();
+        if (failure !== undefined) leaveBehind(mine);
       });
     },
   };
@@ -125,7 +127,9 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
         await alarm.pause(Math.min(100 * 2 ** failures, 5_000));
         continue;
       }
-      const hurried = broker.isConnected() && Date.now() - leftBehindAt < leaseMs + pollMs;
+      // Longer than any claim holds they cannot be waiting: another instance has taken them.
+      if (Date.now() - leftBehindAt > leaseMs + pollMs) leftBehind.clear();
+      const hurried = broker.isConnected() && leftBehind.size > 0;
       await alarm.waitFor(hurried ? hurriedPollMs : pollMs);
     }
   };
@@ -136,6 +140,7 @@ export function startRelay(options: RelayOptions): () => Promise<void> {
     const current = generation ?? (await lookAtStream());
     if (current === undefined) return cycle();
     const batch = await claimRows(database, { stream, me, leaseMs, limit: batchSize });
+    for (const { seq } of batch) leftBehind.delete(seq);
     if (batch.length === 0) return 0;
     const failure = await publisher.publish(batch, Date.now() + leaseMs, current);
     if (failure !== undefined) throw new Error('not everything could be published', { cause: failure });
