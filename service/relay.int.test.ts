@@ -10,7 +10,7 @@ import { eventually, startInfrastructure } from '../dev/testing.ts';
 import type { Infrastructure } from '../dev/testing.ts';
 import { startProxy } from '../tests/faults/proxy.ts';
 import { engineOfDriver } from './database-engines.ts';
-import { openDatabase } from './database.ts';
+import { forUpdate, openDatabase } from './database.ts';
 import type { Database } from './database.ts';
 import { messagingTables } from './messaging-tables.ts';
 import { connectBroker, firstStoredHeader } from './nats.ts';
@@ -178,8 +178,10 @@ describe.each(databaseEngines())('on $name', (engine) => {
     publish.mockImplementationOnce(() => lost.promise);
     await commit('a', 2);
     const stopHook = database.onTransaction({
-      async beforeCommit() {
+      async beforeCommit(em) {
         stopHook();
+        // The slow way must not have sent the second version again before the third is committed.
+        await em.findOneOrFail(RelayLock, { stream: 'ORDER' }, forUpdate);
         lost.reject(new Error('lost'));
         await eventually(
           async () => (await database.read().count(OutboxMessage, { claimedBy: null, version: 2 })) === 1,
