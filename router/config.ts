@@ -106,6 +106,7 @@ export const routerEnv = {
     .default(2_000)
     .describe('parsed, validated and planned documents that are remembered'),
   LIMIT_TOKENS: integer(1, 1_000_000).default(15_000).describe('tokens of a document'),
+  LIMIT_OPERATIONS: integer(1, 10_000).default(50).describe('operations of a document, of which one is run'),
   LIMIT_DEPTH: integer(1, 1_000).default(30).describe('levels of fields inside fields'),
   LIMIT_HEIGHT: integer(1, 100_000)
     .default(1_000)
@@ -254,6 +255,7 @@ export function limitsOf(config: RouterConfig): Limits {
   const { LIMIT_MEASURE_ONLY: measured } = config;
   return {
     tokens: config.LIMIT_TOKENS,
+    operations: config.LIMIT_OPERATIONS,
     depth: config.LIMIT_DEPTH,
     height: config.LIMIT_HEIGHT,
     aliases: config.LIMIT_ALIASES,

@@ -9,6 +9,12 @@ const codes = (text: string, limits: Partial<Limits>): string[] =>
 
 describe('limits', () => {
   test.each([
+    [
+      'MAX_OPERATIONS_LIMIT',
+      { operations: 2 },
+      'query A { a } query B { a }',
+      'query A { a } query B { a } query C { a }',
+    ],
     ['MAX_DEPTH_LIMIT', { depth: 2 }, '{ a { b } }', '{ a { b { c } } }'],
     ['MAX_HEIGHT_LIMIT', { height: 3 }, '{ a { b } c }', '{ a { b } c d }'],
     ['MAX_ALIASES_LIMIT', { aliases: 1 }, '{ x: a { b } }', '{ x: a { y: b } }'],
@@ -21,8 +27,16 @@ describe('limits', () => {
 
   test('count fragments wherever they are spread', () => {
     const text = '{ ...A x { ...A } } fragment A on T { a: b { c } }';
-    expect(measureDocument(parse(text))).toEqual({ depth: 3, height: 5, aliases: 2, root_fields: 2, directives: 0 });
+    expect(measureDocument(parse(text))).toEqual({
+      operations: 1,
+      depth: 3,
+      height: 5,
+      aliases: 2,
+      root_fields: 2,
+      directives: 0,
+    });
     expect(measureDocument(parse('{ ... on T { a ... { b } } }'))).toEqual({
+      operations: 1,
       depth: 1,
       height: 2,
       aliases: 0,
@@ -33,6 +47,7 @@ describe('limits', () => {
 
   test('take the largest operation of a document', () => {
     expect(measureDocument(parse('query A { a { b } } query B { c d e }'))).toEqual({
+      operations: 2,
       depth: 2,
       height: 3,
       aliases: 0,

@@ -6,14 +6,15 @@ import type { ErrorCode } from '../service/errors.ts';
 
 /** Each limit: the code of an operation that is over it, and what is counted. Fragments count wherever they are spread. */
 export const limitTable = {
-  tokens: { code: 'MAX_TOKENS_LIMIT', counts: 'number of tokens' },
-  depth: { code: 'MAX_DEPTH_LIMIT', counts: 'depth' },
-  height: { code: 'MAX_HEIGHT_LIMIT', counts: 'number of fields' },
-  aliases: { code: 'MAX_ALIASES_LIMIT', counts: 'number of aliases' },
-  root_fields: { code: 'MAX_ROOT_FIELDS_LIMIT', counts: 'number of root fields' },
-  directives: { code: 'MAX_DIRECTIVES_LIMIT', counts: 'number of directives' },
-  type_cost: { code: 'COST_ESTIMATED_TOO_EXPENSIVE', counts: 'estimated type cost' },
-  field_cost: { code: 'COST_ESTIMATED_TOO_EXPENSIVE', counts: 'estimated field cost' },
+  tokens: { code: 'MAX_TOKENS_LIMIT', counts: "document's number of tokens" },
+  operations: { code: 'MAX_OPERATIONS_LIMIT', counts: "document's number of operations" },
+  depth: { code: 'MAX_DEPTH_LIMIT', counts: "operation's depth" },
+  height: { code: 'MAX_HEIGHT_LIMIT', counts: "operation's number of fields" },
+  aliases: { code: 'MAX_ALIASES_LIMIT', counts: "operation's number of aliases" },
+  root_fields: { code: 'MAX_ROOT_FIELDS_LIMIT', counts: "operation's number of root fields" },
+  directives: { code: 'MAX_DIRECTIVES_LIMIT', counts: "operation's number of directives" },
+  type_cost: { code: 'COST_ESTIMATED_TOO_EXPENSIVE', counts: "operation's estimated type cost" },
+  field_cost: { code: 'COST_ESTIMATED_TOO_EXPENSIVE', counts: "operation's estimated field cost" },
 } as const satisfies Record<string, { readonly code: ErrorCode; readonly counts: string }>;
 
 export type LimitName = keyof typeof limitTable;
@@ -39,12 +40,14 @@ export interface Exceeded {
   readonly refused: boolean;
 }
 
-/** What is counted in a document's operations: the largest of each. */
-export type Measures = Readonly<Record<'depth' | 'height' | 'aliases' | 'root_fields' | 'directives', number>>;
+/** What is counted in a document: its operations, and the largest of each that one of them has. */
+export type Measures = Readonly<
+  Record<'operations' | 'depth' | 'height' | 'aliases' | 'root_fields' | 'directives', number>
+>;
 
-const nothing: Measures = { depth: 0, height: 0, aliases: 0, root_fields: 0, directives: 0 };
+const nothing: Measures = { operations: 0, depth: 0, height: 0, aliases: 0, root_fields: 0, directives: 0 };
 
-/** Measures every operation of a document and gives the largest of each. Linear in the document, whatever fragments do. */
+/** Measures a document. Linear in the document, whatever fragments do. */
 export function measureDocument(document: DocumentNode): Measures {
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions) {
@@ -86,7 +89,7 @@ export function measureDocument(document: DocumentNode): Measures {
         directives += inner.directives;
       }
     }
-    return { depth, height, aliases, root_fields, directives };
+    return { operations: 0, depth, height, aliases, root_fields, directives };
   };
 
   return document.definitions.reduce<Measures>((largest, definition) => {
@@ -94,6 +97,7 @@ export function measureDocument(document: DocumentNode): Measures {
     const measures = ofSelections(definition.selectionSet);
     const own = [definition, ...(definition.variableDefinitions ?? [])].flatMap((node) => node.directives ?? []).length;
     return {
+      operations: largest.operations + 1,
       depth: Math.max(largest.depth, measures.depth),
       height: Math.max(largest.height, measures.height),
       aliases: Math.max(largest.aliases, measures.aliases),
@@ -115,7 +119,7 @@ export function exceededLimits(measures: Readonly<Partial<Record<LimitName, numb
 /** The error of an operation that is refused for being over a limit. */
 export function limitError({ limit, measured, allowed }: Exceeded): CodedError {
   const { code, counts } = limitTable[limit];
-  return new CodedError(code, `The operation's ${counts} is ${measured}; ${allowed} is allowed.`, {
+  return new CodedError(code, `The ${counts} is ${measured}; ${allowed} is allowed.`, {
     measured,
     allowed,
   });

@@ -1,5 +1,12 @@
 // From the text of a request to an operation that can be executed: parsed, within the limits, valid, planned. Each text once.
-import { getOperationAST, GraphQLError, parse, specifiedRules, validate } from 'graphql';
+import {
+  getOperationAST,
+  GraphQLError,
+  OverlappingFieldsCanBeMergedRule,
+  parse,
+  specifiedRules,
+  validate,
+} from 'graphql';
 import type { DocumentNode, ValidationRule } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { inStage } from '../service/telemetry.ts';
@@ -11,6 +18,7 @@ import { exceededLimits, limitError, measureDocument } from './limits.ts';
 import type { Exceeded, Limits } from './limits.ts';
 import { createLruCache } from './lru.ts';
 import type { LruCache } from './lru.ts';
+import { mergeableFieldsRule } from './mergeable-fields.ts';
 import type { Supergraph } from './supergraph.ts';
 
 /** An operation ready to be executed, or what is wrong with the request. */
@@ -63,12 +71,14 @@ interface Caches {
   readonly bad: LruCache<{ readonly errors: readonly GraphQLError[]; readonly exceeded: readonly Exceeded[] }>;
 }
 
+const rulesButMerging = specifiedRules.filter((rule) => rule !== OverlappingFieldsCanBeMergedRule);
+
 const maxGoodCharacters = 32_000_000;
 const maxBadCharacters = 4_000_000;
 
 export function createOperations(options: OperationsOptions): Operations {
   const { limits, introspection, cacheEntries, onExceeded } = options;
-  const rules = [...specifiedRules, deferRule, ...(introspection ? [] : [noIntrospection])];
+  const rules = [...rulesButMerging, deferRule, ...(introspection ? [] : [noIntrospection])];
   const maxTokens = limits.measureOnly.has('tokens') ? undefined : limits.tokens;
   const cachesOf = new WeakMap<Supergraph, Caches>();
 
@@ -84,9 +94,10 @@ export function createOperations(options: OperationsOptions): Operations {
     const refused = exceeded.filter((one) => one.refused);
     if (refused.length > 0) return { errors: refused.map(limitError), exceeded };
     try {
-      const invalid = inStage('graphql.validate', () =>
-        validate(supergraph.schema, document, rules, { hideSuggestions: !introspection }),
-      );
+      const invalid = inStage('graphql.validate', () => {
+        const errors = validate(supergraph.schema, document, rules, { hideSuggestions: !introspection });
+        return errors.length > 0 ? errors : validate(supergraph.schema, document, [mergeableFieldsRule]);
+      });
       if (invalid.length === 0) return { document, exceeded };
       return { errors: invalid.map(validationFailure), exceeded };
     } catch (error) {

@@ -33,6 +33,7 @@ export const errorTable = {
   REQUEST_TIMEOUT: transient('The request took too long to arrive; send it again.'),
   PAYLOAD_TOO_LARGE: client('The request body is over the limit.'),
   MAX_TOKENS_LIMIT: client('The GraphQL document is over the limit of tokens.'),
+  MAX_OPERATIONS_LIMIT: client('The GraphQL document has more operations than are allowed.'),
   MAX_DEPTH_LIMIT: client('The operation is nested deeper than is allowed.'),
   MAX_HEIGHT_LIMIT: client('The operation selects more fields than are allowed.'),
   MAX_ALIASES_LIMIT: client('The operation has more aliases than are allowed.'),
