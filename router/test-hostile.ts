@@ -51,6 +51,27 @@ export function hostileRequests(seed: number): HostileRequest[] {
       `{ users { ${'reviews { text } '.repeat(490)} reviews { text: author { id } } } }`,
       'GRAPHQL_VALIDATION_FAILED',
     ),
+    operation('fields that all merge', `{ users { ${'reviews { text } '.repeat(490)} } }`, 'ok'),
+    operation(
+      'a fragment that nobody spreads',
+      `{ users { id } } fragment F on User { ${'id name '.repeat(7_000)} }`,
+      'GRAPHQL_VALIDATION_FAILED',
+    ),
+    operation(
+      'operations without end that share fragments',
+      `{ users { ...F0 } } ${repeat(900, (n) => `query Q${n} { users { ...F0 } }`)} ${repeat(400, (n) => `fragment F${n} on User { id ${n === 399 ? '' : `...F${n + 1}`} }`)}`,
+      'MAX_OPERATIONS_LIMIT',
+    ),
+    operation(
+      'as many operations and fragments as are allowed',
+      `{ users { ...F0 } } ${repeat(49, (n) => `query Q${n} { users { ...F0 } }`)} ${repeat(900, (n) => `fragment F${n} on User { id ${n === 899 ? '' : `...F${n + 1}`} }`)}`,
+      'OPERATION_RESOLUTION_FAILURE',
+    ),
+    operation(
+      'arguments that are long and the same',
+      `{ ${repeat(45, () => `find(filter: { number: 1, not: ${'{ not: '.repeat(60)}{ number: 1 }${' }'.repeat(60)} })`)} }`,
+      'ok',
+    ),
     operation(
       'fragments that must all be compared',
       `{ users { ${repeat(330, (n) => `...F${n}`)} } } ${repeat(330, (n) => `fragment F${n} on User { name rating }`)} fragment Z on Nothing { x }`,

@@ -8,6 +8,7 @@ export interface RouterProcess {
   /** Where it serves GraphQL. */
   readonly url: string;
   readonly origin: string;
+  readonly pid: number;
   /** Every line that it logs, from its start on. */
   readonly log: readonly Readonly<Record<string, unknown>>[];
   /** The first line with this message, also one that was logged before. */
@@ -74,6 +75,7 @@ export async function startRouterProcess(
   return {
     url,
     origin: new URL(url).origin,
+    pid: child.pid ?? 0,
     log,
     logged,
     async ask(query, headers = {}) {

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export interface Child {
@@ -51,6 +51,15 @@ export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** The same to the nanosecond, from what the scheduler counts of each thread that is there now. */
+export function exactCpuMs(pid: number): number {
+  const tasks = `/proc/${String(pid)}/task`;
+  return readdirSync(tasks).reduce((sum, id) => {
+    const [onCpu = '0'] = readFileSync(`${tasks}/${id}/schedstat`, 'utf8').split(' ');
+    return sum + Number(onCpu) / 1e6;
+  }, 0);
 }
 
 /** The value at a share of sorted numbers: 0.99 for the 99th percentile. */
