@@ -31,7 +31,7 @@ export function findViolations({ snapshot, customers, told, watchers }: Evidence
   checkMoneyAndFood(snapshot, orders, report);
   checkRiders(snapshot, orders, told, report);
   checkMessages(snapshot, report);
-  for (const watcher of watchers) checkWatchers(watcher, snapshot.orders, report);
+  for (const watcher of watchers) checkWatchers(watcher, snapshot, report);
   for (const { subject, durable, code, reason, orderId } of snapshot.deadLetters) {
     report('no dead letters', orderId, `${durable} parked ${subject}: ${code} ${reason}`);
   }

@@ -5,6 +5,7 @@ import { subgraphNames } from '../../dev/stack-addresses.ts';
 import type { SubgraphName } from '../../dev/stack-addresses.ts';
 import type { EngineName } from '../../service/database-engines.ts';
 import type { Database } from '../../service/database.ts';
+import { firstStoredHeader } from '../../service/nats.ts';
 
 export interface OrderFact {
   readonly id: string;
@@ -48,7 +49,13 @@ export interface OutboxFact {
   readonly stream: StreamName;
   readonly type: string;
   readonly isPublished: boolean;
-  readonly streamSeq: number | null;
+  /** Where it was stored at first; null when it never was. */
+  readonly place: Place | null;
+}
+/** A place in a stream, which is known by when it was made: one that was lost is made anew under its name. */
+export interface Place {
+  readonly streamCreated: string;
+  readonly sequence: number;
 }
 export interface StoredMessage {
   readonly stream: StreamName;
@@ -115,9 +122,9 @@ export async function takeSnapshot(databases: Databases, broker: NatsConnection)
 const timeOf = (value: Date | string | null): Date | null =>
   typeof value === 'string' ? new Date(`${value.replace(' ', 'T')}Z`) : value;
 
-const typeOf: Readonly<Record<EngineName, string>> = {
-  postgresql: `headers ->> 'ce-type'`,
-  mariadb: `json_value(headers, '$."ce-type"')`,
+const header: Readonly<Record<EngineName, (name: string) => string>> = {
+  postgresql: (name) => `headers ->> '${name}'`,
+  mariadb: (name) => `json_value(headers, '$."${name}"')`,
 };
 
 async function readOutbox(database: Database, service: SubgraphName): Promise<OutboxFact[]> {
@@ -130,11 +137,14 @@ async function readOutbox(database: Database, service: SubgraphName): Promise<Ou
       stream: StreamName;
       type: string;
       published_at: Date | null;
+      first_stored: string | null;
+      stream_created: string;
       stream_seq: string | null;
     }[]
   >(
-    `select seq, id, aggregate_id, version, stream, ${typeOf[database.engine.name]} as type, published_at, stream_seq
-     from outbox order by seq`,
+    `select seq, id, aggregate_id, version, outbox.stream, published_at, stream_seq, stream_created,
+       ${header[database.engine.name]('ce-type')} as type, ${header[database.engine.name](firstStoredHeader)} as first_stored
+     from outbox join outbox_relay on outbox_relay.stream = outbox.stream order by seq`,
   );
   return rows.map((row) => ({
     service,
@@ -145,8 +155,14 @@ async function readOutbox(database: Database, service: SubgraphName): Promise<Ou
     stream: row.stream,
     type: row.type,
     isPublished: row.published_at !== null,
-    streamSeq: row.stream_seq === null ? null : Number(row.stream_seq),
+    place: placeOf(row.first_stored ?? `${row.stream} ${row.stream_created} ${row.stream_seq ?? ''}`),
   }));
+}
+
+/** Reads `<stream> <when that was made> <sequence>`. */
+function placeOf(text: string): Place | null {
+  const [, streamCreated = '', sequence = ''] = text.split(' ');
+  return sequence === '' ? null : { streamCreated, sequence: Number(sequence) };
 }
 
 /** All messages of a stream, oldest first; none when there is no such stream. */

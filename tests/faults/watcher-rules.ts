@@ -1,13 +1,13 @@
 // What must hold for watchers (G8): what they saw of an order is its timeline, in order, without gap or repeat.
 import type { OrderStatus } from '../../schema/events.ts';
 import type { Report } from './checker.ts';
-import type { OrderFact } from './snapshot.ts';
+import type { OrderFact, Place, Snapshot } from './snapshot.ts';
 
 export interface SeenEvent {
   readonly orderId: string;
   readonly version: number;
   readonly status: OrderStatus;
-  /** Counts from 0; rises when the watcher was told to start anew, behind which an event may come once more. */
+  /** Rises when the watcher was told to start anew, behind which an event may come once more. */
   readonly epoch: number;
   /** When it was received, and on which of the watcher's connections. */
   readonly at: string;
@@ -19,20 +19,21 @@ export interface WatcherRecord {
   /** Whether this watcher should have seen the order. */
   readonly watches: (order: OrderFact) => boolean;
   readonly events: readonly SeenEvent[];
-  /**
-   * From the last event before the watcher was told to start anew (its cursor is of a stream that is no more), to the first one
-   * after: what happened between is not its to see. The first gap ends with its first event, in epoch 1.
-   */
-  readonly gaps: readonly { readonly from: number; readonly to: number }[];
 }
 
-/**
- * How long a change may wait to be stored, several faults in a row and a stream that is filled again included. Those that waited when the stream was
- * lost are stored in the next one, before a watcher that starts anew is there.
- */
-const longestWaitMs = 120_000;
+/** What a watcher saw in one go, by where it was stored: nothing between may be missing. */
+interface Span {
+  readonly from: Place;
+  /** Undefined: it watched to the end. */
+  readonly to: Place | undefined;
+}
 
-export function checkWatchers(watcher: WatcherRecord, orders: readonly OrderFact[], report: Report): void {
+export function checkWatchers(watcher: WatcherRecord, { orders, outbox }: Snapshot, report: Report): void {
+  const places = new Map<string, Place>();
+  for (const { type, aggregateId, version, place } of outbox) {
+    if (type === 'order.status' && place !== null) places.set(keyOf(aggregateId, version), place);
+  }
+  const spans = spansOf(watcher.events, places);
   const seen = Map.groupBy(watcher.events, ({ orderId }) => orderId);
   for (const order of orders) {
     if (!watcher.watches(order)) continue;
@@ -54,17 +55,49 @@ export function checkWatchers(watcher: WatcherRecord, orders: readonly OrderFact
       last = Math.max(last, version);
     }
     const versions = new Set(events.map(({ version }) => version));
-    for (const { version, status, at } of timeline) {
-      const time = Date.parse(at);
-      const fellInGap = ({ from, to }: { from: number; to: number }, gap: number): boolean =>
-        time >= from - longestWaitMs &&
-        time <= to &&
-        events.every((seen) => (seen.epoch > gap ? seen.version > version : seen.version < version));
-      if (!versions.has(version) && !watcher.gaps.some(fellInGap)) {
+    for (const { version, status } of timeline) {
+      if (versions.has(version)) continue;
+      const place = places.get(keyOf(id, version));
+      const within = spans.some((span) => place !== undefined && liesIn(place, span));
+      // Also where nothing is known of places: one that saw the change before and the one after in one go has missed this.
+      const between = events.some(
+        (event) =>
+          event.version < version && events.some((after) => after.version > version && after.epoch === event.epoch),
+      );
+      if (within || between) {
         report('watchers see no gap', id, `${watcher.name} did not see ${status}, version ${String(version)}`);
       }
     }
   }
   for (const [id] of seen)
     report('watchers see what is theirs', id, `${watcher.name} saw an order that it does not watch`);
+}
+
+const keyOf = (orderId: string, version: number): string => `${orderId} ${String(version)}`;
+
+const compare = (one: Place, other: Place): number =>
+  Date.parse(one.streamCreated) - Date.parse(other.streamCreated) || one.sequence - other.sequence;
+
+const liesIn = (place: Place, { from, to }: Span): boolean =>
+  compare(place, from) >= 0 && (to === undefined || compare(place, to) <= 0);
+
+/**
+ * A watcher that starts anew gives up what was stored between the last event before and the first one after, and nothing else. Only
+ * events that came from the stream they were stored in at first tell where it stood: what a lost stream held comes again in the next
+ * one, and what was seen although the stream was lost before its answer came is stored at first in the next one.
+ */
+function spansOf(events: readonly SeenEvent[], places: ReadonlyMap<string, Place>): Span[] {
+  const made = [...new Set([...places.values()].map(({ streamCreated }) => streamCreated))].sort();
+  const firsthand = events.flatMap(({ orderId, version, epoch, at }) => {
+    const place = places.get(keyOf(orderId, version));
+    return place !== undefined && made.findLast((created) => created <= at) === place.streamCreated
+      ? [{ epoch, place }]
+      : [];
+  });
+  const lastEpoch = Math.max(...events.map(({ epoch }) => epoch));
+  return [...Map.groupBy(firsthand, ({ epoch }) => epoch)].flatMap(([epoch, some]) => {
+    const sorted = some.map(({ place }) => place).sort(compare);
+    const [from, to] = [sorted[0], sorted.at(-1)];
+    return from === undefined ? [] : [{ from, to: epoch === lastEpoch ? undefined : to }];
+  });
 }

@@ -8,6 +8,11 @@ import type { SeenEvent, WatcherRecord } from './watcher-rules.ts';
 
 export interface Watcher extends WatcherRecord {
   readonly events: SeenEvent[];
+  /**
+   * From the last event before the watcher was told to start anew (its cursor is of a stream that is no more), to the first one
+   * after. The first ends with its first event.
+   */
+  readonly gaps: readonly { readonly from: number; readonly to: number }[];
   /** How often it connected, and why its last connection ended: a code, or what the socket says. */
   readonly connections: number;
   readonly lastEnd: string | undefined;
