@@ -1,10 +1,18 @@
 // Runs as a child: many light clients. Opens sockets and subscriptions on request, counts frames and keeps latencies.
+import { clockMs, clockTextLength } from './processes.ts';
 import { openRaw } from './raw-client.ts';
 import type { RawClient } from './raw-client.ts';
 
 export type ClientsRequest =
   | {
       readonly kind: 'open';
+      readonly url: string;
+      readonly sockets: readonly { readonly token: string; readonly orders: readonly string[] }[];
+      readonly query: string;
+    }
+  /** Opens sockets that go again while their subscribe is under way; answers when all have gone. */
+  | {
+      readonly kind: 'leaveWhileSubscribing';
       readonly url: string;
       readonly sockets: readonly { readonly token: string; readonly orders: readonly string[] }[];
       readonly query: string;
@@ -43,6 +51,15 @@ async function handle(request: ClientsRequest): Promise<unknown> {
         );
       }
       return { opened: clients.length, errors } satisfies OpenAnswer;
+    case 'leaveWhileSubscribing':
+      for (let start = 0; start < request.sockets.length; start += openAtATime) {
+        await Promise.all(
+          request.sockets
+            .slice(start, start + openAtATime)
+            .map((one, index) => leave(request.url, one, request.query, index % 10)),
+        );
+      }
+      return undefined;
     case 'openPlain':
       for (let start = 0; start < request.count; start += openAtATime) {
         const size = Math.min(openAtATime, request.count - start);
@@ -104,10 +121,29 @@ async function subscribe(
   await promise;
 }
 
+/** One socket that goes `afterMs` after its subscribe was sent, whatever has come by then. */
+async function leave(
+  url: string,
+  { token, orders }: { readonly token: string; readonly orders: readonly string[] },
+  query: string,
+  afterMs: number,
+): Promise<void> {
+  const client = await openRaw(url, 'graphql-transport-ws');
+  const gone = new Promise<void>((resolve) => (client.onClose = () => resolve()));
+  client.onMessage = (message) => {
+    if (!message.includes('"type":"connection_ack"')) return;
+    const payload = { query, variables: { orderId: orders[0] } };
+    client.send(JSON.stringify({ id: '0', type: 'subscribe', payload }));
+    setTimeout(() => client.socket.destroy(), afterMs);
+  };
+  client.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } }));
+  await gone;
+}
+
 function count(message: Buffer): void {
   // Events of the latency runs carry when they were published.
   const at = message.indexOf('"reason":"t=');
-  if (at >= 0) latencies.push(Date.now() - Number(message.toString('latin1', at + 12, at + 25)));
+  if (at >= 0) latencies.push(clockMs() - Number(message.toString('latin1', at + 12, at + 12 + clockTextLength)));
   frames += 1;
   if (wake !== undefined && frames >= wake.at) {
     const { resolve } = wake;

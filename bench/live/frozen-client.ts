@@ -23,6 +23,8 @@ const query =
   'subscription ($orderId: ID!, $after: String) { orderStatusChanged(orderId: $orderId, after: $after) { cursor version reason } }';
 
 let opened: { readonly url: string; readonly token: string; readonly orderId: string } | undefined;
+/** The one that has resumed; it goes when the next is opened. */
+let client: RawClient | undefined;
 const versions: number[] = [];
 let cursor: string | undefined;
 let closed: Promise<{ readonly code: number; readonly reason: string }> | undefined;
@@ -36,15 +38,18 @@ process.send?.('ready');
 
 async function open(target: typeof opened): Promise<undefined> {
   opened = target;
-  const client = await connect(subscriptions);
-  closed = new Promise((resolve) => (client.onClose = (code, reason) => resolve({ code, reason })));
+  client?.socket.destroy();
+  versions.length = 0;
+  cursor = undefined;
+  const first = await connect(subscriptions);
+  closed = new Promise((resolve) => (first.onClose = (code, reason) => resolve({ code, reason })));
   await reached(1);
 }
 
 async function resume(until: number): Promise<FrozenAnswer> {
   const { code, reason } = (await closed) ?? { code: 0, reason: '' };
   const before = versions.length;
-  await connect(1);
+  client = await connect(1);
   await reached(until);
   const gapless = versions.every((version, index) => index === 0 || version === (versions[index - 1] ?? 0) + 1);
   return { closeCode: code, closeReason: reason, before, resumed: versions.length - before, gapless };
@@ -53,8 +58,8 @@ async function resume(until: number): Promise<FrozenAnswer> {
 async function connect(count: number): Promise<RawClient> {
   if (opened === undefined) throw new Error('open comes first');
   const { url, token, orderId } = opened;
-  const client = await openRaw(url, 'graphql-transport-ws');
-  client.onMessage = (bytes) => {
+  const connected = await openRaw(url, 'graphql-transport-ws');
+  connected.onMessage = (bytes) => {
     const message = JSON.parse(bytes.toString()) as {
       type: string;
       id?: string;
@@ -63,7 +68,7 @@ async function connect(count: number): Promise<RawClient> {
     if (message.type === 'connection_ack') {
       for (let id = 0; id < count; id += 1) {
         const payload = { query, variables: { orderId, after: cursor } };
-        client.send(JSON.stringify({ id: String(id), type: 'subscribe', payload }));
+        connected.send(JSON.stringify({ id: String(id), type: 'subscribe', payload }));
       }
     }
     const event = message.id === '0' ? message.payload?.data?.orderStatusChanged : undefined;
@@ -72,8 +77,8 @@ async function connect(count: number): Promise<RawClient> {
     ({ cursor } = event);
     onVersion(event.version);
   };
-  client.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } }));
-  return client;
+  connected.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${token}` } }));
+  return connected;
 }
 
 async function reached(version: number): Promise<void> {

@@ -66,3 +66,27 @@ export function exactCpuMs(pid: number): number {
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 }
+
+/** Two decimals. */
+export function round(value: number): number {
+  return Math.round(value * 100) / 100;
+}
+
+export function median(values: readonly number[]): number {
+  return percentile(
+    values.toSorted((one, other) => one - other),
+    0.5,
+  );
+}
+
+/** Milliseconds since 1970 to the microsecond: the same clock in every process of this machine. */
+export function clockMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** The clock as an event carries it; always as long as `clockTextLength`. */
+export function clockText(): string {
+  return clockMs().toFixed(3);
+}
+
+export const clockTextLength = 17;
