@@ -10,6 +10,7 @@ import { eventually, startInfrastructure } from '../dev/testing.ts';
 import type { Infrastructure } from '../dev/testing.ts';
 import { startProxy } from '../tests/faults/proxy.ts';
 import { engineOfDriver } from './database-engines.ts';
+import { claimRows } from './database-outbox.ts';
 import { forUpdate, openDatabase } from './database.ts';
 import type { Database } from './database.ts';
 import { messagingTables } from './messaging-tables.ts';
@@ -165,6 +166,26 @@ describe.each(databaseEngines())('on $name', (engine) => {
     for (const [order, entries] of byOrder) {
       expect(entries).toEqual([1, 2, 3, 4, 5, 6].map((version) => `${String(order)}:${String(version)}`));
     }
+  });
+
+  test('G3: what stands behind a row that somebody has is left alone, and the oldest rows go first', async () => {
+    await commit('a', 1);
+    await commit('a', 2);
+    await commit('b', 1);
+    const claim = async (limit: number): Promise<string[]> => {
+      const rows = await claimRows(database, { stream: 'ORDER', me: 'this relay', leaseMs: 60_000, limit });
+      return rows.map(({ aggregateId, version }) => `${aggregateId}:${String(version)}`);
+    };
+    const first = { aggregateId: 'a', version: 1 };
+    const em = database.read();
+    await em.insert(RelayLock, { stream: 'ORDER', streamCreated: null, generation: 1 });
+    const later = new Date(Date.now() + 60_000);
+    await em.nativeUpdate(OutboxMessage, first, { claimedBy: 'another relay', claimedUntil: later });
+    expect(await claim(10)).toEqual(['b:1']);
+    // The other relay died: its claim runs out.
+    await em.nativeUpdate(OutboxMessage, first, { claimedUntil: new Date(Date.now() - 1) });
+    expect(await claim(1)).toEqual(['a:1']);
+    expect(await claim(10)).toEqual([]);
   });
 
   test('G3: a change does not overtake one that was given back while it was being committed', async () => {

@@ -66,7 +66,7 @@ export const mutations: readonly Mutation[] = [
     file: 'service/database-outbox.ts',
     from: 'and aggregate_id not in (select aggregate_id from outbox\n                                  where stream = ? and published_at is null and claimed_until >= ?)\n       order by seq',
     to: 'and (stream = ? or created_at < ?)\n       order by seq desc',
-    caughtBy: { file: relay, name: 'three relays at once keep every order in version order' },
+    caughtBy: { file: relay, name: 'what stands behind a row that somebody has is left alone' },
   },
   {
     name: 'go before what was given back meanwhile',
