@@ -20,6 +20,16 @@ import type { Child } from './processes.ts';
 export const plainFields =
   'subscription ($orderId: ID!) { orderStatusChanged(orderId: $orderId) { status version reason } }';
 
+/** What a message of `order.status` holds. */
+export interface OrderStatus {
+  readonly status: string;
+  readonly previousStatus: string;
+  readonly version: number;
+  readonly reason: string | null;
+  readonly occurredAt: string;
+  readonly order: { readonly id: string; readonly customerId: string };
+}
+
 export interface Spec {
   readonly viewer: string;
   readonly token: string;
@@ -116,7 +126,7 @@ export async function startBench(opened: AsyncDisposableStack, options: BenchOpt
   let batch = 0;
 
   async function publish(viewer: string, order: string, version: number, reason: string | null = null): Promise<void> {
-    const data = {
+    const data: OrderStatus = {
       status: 'PAID',
       previousStatus: 'ORDERED',
       version,

@@ -4,6 +4,7 @@ import { startBench } from './bench.ts';
 import type { Bench, BenchOptions } from './bench.ts';
 import { fanOut } from './fan-out.ts';
 import { frozen } from './frozen.ts';
+import { hive } from './hive.ts';
 import { latency } from './latency.ts';
 import { leaks } from './leaks.ts';
 import { memory } from './memory.ts';
@@ -25,6 +26,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   // Subgraphs that take one viewer in a request, as foreign ones do.
   'latency-single': { options: { operationBatches: false }, run: (bench) => latency(bench, false) },
   frozen: { run: frozen },
+  hive: { run: hive },
   leaks: { options: { inspect: true }, run: leaks },
 };
 

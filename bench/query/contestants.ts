@@ -18,7 +18,8 @@ export interface Contestant {
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const peers = here('../../.data/bench-query/');
-const hive = (file: string, port: number): readonly string[] => [
+/** The command after `node` of Hive Gateway, from what `installPeers` installs. */
+export const hive = (file: string, port: number): readonly string[] => [
   `${peers}node_modules/@graphql-hive/gateway/dist/bin.js`,
   'supergraph',
   file,
@@ -114,7 +115,7 @@ export async function installPeers(): Promise<void> {
   await copyFile(here('./package-lock.json'), `${peers}installed.json`);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -9,16 +9,28 @@ import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
+import { holdFreePort } from '../../dev/ports.ts';
+import type { HeldPort } from '../../dev/ports.ts';
 import { makeThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
 import type { TestLive, TestLiveOptions } from './test-live.ts';
 
 let broker: Nats;
+/** Where the broker tells of its connections. */
+let monitor: HeldPort;
 let live: TestLive | undefined;
 
 beforeAll(async () => {
-  broker = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'live-')), disposable: true });
+  monitor = await holdFreePort();
+  broker = await startNats({
+    storeDir: await mkdtemp(join(tmpdir(), 'live-')),
+    disposable: true,
+    configExtra: `http: "127.0.0.1:${String(monitor.port)}"`,
+  });
 });
-afterAll(() => broker.close());
+afterAll(async () => {
+  await broker.close();
+  monitor.release();
+});
 afterEach(async () => {
   await live?.close();
   live = undefined;
@@ -36,6 +48,17 @@ async function start(options: Partial<TestLiveOptions> = {}): Promise<TestLive> 
 /** Looks again on every turn of the event loop; the test's time-out is the limit. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise(setImmediate);
+}
+
+/** What a client may leave behind outside the engine: subscriptions that the broker holds for the router, and timers of this process. */
+async function held(): Promise<{ readonly natsSubscriptions: number; readonly timers: number }> {
+  const answer = await fetch(`http://127.0.0.1:${String(monitor.port)}/connz`);
+  const { connections } = (await answer.json()) as { connections: { name?: string; subscriptions: number }[] };
+  const routers = connections.filter(({ name }) => name === 'test-router');
+  return {
+    natsSubscriptions: routers.reduce((sum, { subscriptions }) => sum + subscriptions, 0),
+    timers: process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length,
+  };
 }
 
 const one = 'subscription ($id: ID!, $after: String) { thingChanged(id: $id, after: $after) { cursor version } }';
@@ -241,8 +264,18 @@ describe('the broker', () => {
 
 describe('a client that goes', () => {
   test('abruptly, politely or while it starts leaves nothing behind', async () => {
-    const { url, publish, value, metrics } = await start();
+    const { url, client, publish, value, metrics } = await start();
     await publish('alice', 'a', 1);
+    const allGone = async (): Promise<boolean> =>
+      (await value('connections')) === 0 && (await value('subscriptions')) === 0 && (await value('topics')) === 0;
+    // What is made with the first use and kept is no leak: the subscription that takes the answers to requests.
+    const first = client(tokenOf('alice'));
+    await watch(first, one, { id: 'a' }).next();
+    expect((await held()).natsSubscriptions).toBe(2);
+    await first.dispose();
+    await until(allGone);
+    await until(async () => (await held()).natsSubscriptions === 1);
+    const { timers } = await held();
     const closed: Promise<unknown>[] = [];
     for (let round = 0; round < 30; round += 1) {
       const socket = new WebSocket(url, 'graphql-transport-ws');
@@ -265,11 +298,10 @@ describe('a client that goes', () => {
       }
     }
     await Promise.all(closed);
-    await until(
-      async () =>
-        (await value('connections')) === 0 && (await value('subscriptions')) === 0 && (await value('topics')) === 0,
-    );
+    await until(allGone);
     expect(await metrics.groups.get()).toMatchObject({ values: [{ value: 0 }] });
+    await until(async () => (await held()).natsSubscriptions === 1);
+    await until(async () => (await held()).timers <= timers);
   });
 
   test('silent is found by its missing pong', async () => {
