@@ -106,12 +106,12 @@ async function watch(url: string, token: string): Promise<Watcher> {
   client.onMessage = (text) => {
     const { type, payload } = JSON.parse(text.toString()) as {
       type: string;
-      payload?: { data?: { orderStatusChanged: { version: number } } };
+      payload?: { data?: { orderStatusChanged: { version: number } } | null };
     };
     if (type === 'connection_ack') {
       const asked = { query: plainFields, variables: { orderId: 'hot' } };
       client.send(JSON.stringify({ id: '0', type: 'subscribe', payload: asked }));
-    } else if (type === 'next' && payload?.data !== undefined) {
+    } else if (type === 'next' && payload?.data) {
       watcher.versions.push(payload.data.orderStatusChanged.version);
       resolve();
     } else if (type === 'error' || type === 'complete' || type === 'next') {
