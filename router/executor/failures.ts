@@ -3,7 +3,7 @@
 import type { GraphQLError } from 'graphql';
 import type { DataObject } from './data.ts';
 import type { SubgraphResponse } from './execute.ts';
-import { clientKeyOf } from './keys.ts';
+import { clientKeyOf, isAliasOfClient } from './keys.ts';
 import { locate } from './path.ts';
 import { textOfBadAnswer, textOfError, toGraphQLError } from './run.ts';
 import type { ErrorText, Failure, FetchInfo, Run } from './run.ts';
@@ -33,7 +33,7 @@ export function recordErrors<Context>(
     }
     const below = path.map((key) => (typeof key === 'string' ? clientKeyOf(fetch.aliases.get(key) ?? key) : key));
     const places = objectsAt(index).flatMap((object) => placesOf(fetch, object));
-    const isAliased = below.some((key, at) => key !== path[at]);
+    const isAliased = path.some((key) => typeof key === 'string' && (fetch.aliases.has(key) || isAliasOfClient(key)));
     for (const place of places.slice(0, maxPlacesPerError)) {
       const placed = toGraphQLError(text, [...place, ...below]);
       if (isAliased) aliased.add(placed);

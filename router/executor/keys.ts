@@ -18,8 +18,15 @@ export interface InputKeys {
 
 const inputKeys = new WeakMap<Supergraph, InputKeys>();
 
-/** What our own keys begin with: `client__`, or `client_<number>__` for one of several fields of the same name. */
-const ownKey = /^client(_\d+)?__/;
+/** What our own keys begin with: `client__`, `client_<number>__` for one of several fields of the same name, or as `requirementKey` says. */
+const ownKey = /^(client(_\d+)?|required_\d+)__/;
+
+/** The key of a field that others require with several sets of arguments: `required_<number>__`, for all but the first. */
+export const requirementKey = (name: string, index: number): string => `required_${index}__${name}`;
+const isRequirementKey = /^required_\d+__/;
+
+/** Whether a key of the tree is one that the client has given a field, under another name. */
+export const isAliasOfClient = (dataKey: string): boolean => ownKey.test(dataKey) && !isRequirementKey.test(dataKey);
 
 /** The keys for a document. */
 export function dataKeysFor(document: DocumentNode, supergraph: Supergraph): DataKeys {

@@ -14,6 +14,7 @@ import {
   type Position,
 } from './order.ts';
 import { compilePath, startsWith } from './path.ts';
+import { separateRequirements } from './requirements.ts';
 import type { Run, Step } from './run.ts';
 import { nonNullKeysOf } from './selection-keys.ts';
 import { typeIndexOf, type TypeIndex } from './types.ts';
@@ -45,7 +46,7 @@ export interface PlanBlock {
 
 /** Compiles a plan. */
 export function compilePlan(supergraph: Supergraph, plan: QueryPlan): CompiledPlan {
-  const { node } = plan;
+  const { node } = separateRequirements(supergraph, plan);
   const subscription = node?.kind === 'Subscription' ? node : undefined;
   const { primary: rest, deferred } = deferredIn(subscription ? subscription.rest : (node as PlanNode | undefined));
   const types = typeIndexOf(supergraph);

@@ -1,4 +1,4 @@
-// @requires and @provides: what is brought to a subgraph before it is asked, and what it brings so that others need not be.
+// @requires: what is brought to a subgraph before it is asked.
 import { describe } from '@jest/globals';
 import { testFeature } from '../testing/feature.ts';
 import { makeGraph } from '../testing/graph.ts';
@@ -59,6 +59,19 @@ describe('@requires with arguments', () => {
         'shipping Product(upc:"1" price:100) Product(upc:"2" price:200) {...on Product{inDollars}}',
       ],
     },
+    'differs in arguments: each field is sent its own': {
+      query: '{ products { inEuros inDollars price(currency: USD) } }',
+      data: {
+        products: [
+          { inEuros: 20, inDollars: 10, price: 100 },
+          { inEuros: 40, inDollars: 20, price: 200 },
+        ],
+      },
+      fetches: [
+        'catalog {products{__typename upc price(currency:EUR)required_1__price:price(currency:USD)client__price:price(currency:USD)}}',
+        'shipping Product(upc:"1" price:200) Product(upc:"2" price:400) {...on Product{inEuros}} + Product(upc:"1" price:100) Product(upc:"2" price:200) {...on Product{inDollars}}',
+      ],
+    },
     'does not touch what the client asks for with others, by variables too': {
       query:
         'query($n: Int = 1, $c: Currency = EUR) { products { price(currency: $c) firstComments ...F comments(limit: $n) { id } } } fragment F on Product { comments(limit: $n) { date } }',
@@ -72,6 +85,77 @@ describe('@requires with arguments', () => {
       fetches: [
         'catalog {products{__typename client__comments:comments(limit:$n){date id}upc client__price:price(currency:$c)comments(limit:2){id date}}} {c:"EUR" n:1}',
         'shipping Product(upc:"1" comments:[{id:"c0" date:"d0"} {id:"c1" date:"d1"}]) Product(upc:"2" comments:[{id:"c0" date:"d0"} {id:"c1" date:"d1"}]) {...on Product{firstComments}}',
+      ],
+    },
+  });
+});
+
+describe('@requires with different arguments of entities that others know more of', () => {
+  const graph = makeGraph([
+    {
+      name: 'posts',
+      sdl: `type Query { posts: [Post!]! } type Post @key(fields: "id") { id: ID! talk(limit: Int): [Note!] }
+        type Note @key(fields: "id") { id: ID! length(scale: Int!): Int }`,
+      resolvers: {
+        Query: { posts: () => [{ id: '1' }] },
+        Post: {
+          talk: (_: unknown, { limit }: { limit: number }) =>
+            Array.from({ length: limit }, (_each, at) => ({ id: `n${at}` })),
+        },
+        Note: {
+          length: ({ id }: Rep, { scale }: { scale: number }) => {
+            if (scale === 100) throw new Error(`broken ${id}`);
+            return Number(id.slice(1)) + scale;
+          },
+        },
+      },
+    },
+    {
+      name: 'dates',
+      sdl: 'type Note @key(fields: "id") { id: ID! date: String }',
+      resolvers: { Note: { ...same, date: ({ id }: Rep) => `d${id.slice(1)}` } },
+    },
+    {
+      name: 'digest',
+      sdl: `type Post @key(fields: "id") { id: ID! talk(limit: Int): [Note!] @external
+          first(upTo: Int): String @requires(fields: "talk(limit: 1) { date length(scale: 10) }")
+          second: String @requires(fields: "talk(limit: 2) { date length(scale: 20) }")
+          broken: String @requires(fields: "talk(limit: 1) { length(scale: 100) }") }
+        type Note @key(fields: "id") { id: ID! @external date: String @external length(scale: Int!): Int @external }`,
+      resolvers: {
+        Post: {
+          ...same,
+          ...Object.fromEntries(
+            ['first', 'second', 'broken'].map((name) => [
+              name,
+              ({ talk }: { talk: { date: string; length: number | null }[] }, { upTo = 9 }: { upTo?: number }) =>
+                JSON.stringify(talk.slice(0, upTo).map(({ date, length }) => [date, length])),
+            ]),
+          ),
+        },
+      },
+    },
+  ]);
+  testFeature(graph, {
+    'fetches what is below for each': {
+      query: 'query($n: Int) { posts { second first(upTo: $n) } }',
+      variables: { n: 1 },
+      data: { posts: [{ second: '[["d0",20],["d1",21]]', first: '[["d0",10]]' }] },
+      fetches: [
+        'posts {posts{__typename id talk(limit:1){__typename id length(scale:10)required_1__length:length(scale:20)}required_1__talk:talk(limit:2){__typename id length(scale:10)required_1__length:length(scale:20)}}}',
+        'dates Note(id:"n0") Note(id:"n1") {...on Note{date}}',
+        'digest Post(talk:[{date:"d0" length:10}] id:"1") {...on Post{first(upTo:$n)}} + Post(id:"1" talk:[{date:"d0" length:20} {date:"d1" length:21}]) {...on Post{second}} {n:1}',
+      ],
+    },
+    'tells errors of what was required under its name': {
+      query: '{ posts { broken second } }',
+      data: { posts: [{ broken: '[[null,null]]', second: '[["d0",20],["d1",21]]' }] },
+      errors: [0, 0, 1].map((at) => `posts.0.talk.${at}.length: broken n${at}`),
+      fetches: [
+        'posts {posts{__typename id talk(limit:1){__typename id length(scale:100)required_1__length:length(scale:20)}required_1__talk:talk(limit:2){__typename id length(scale:100)required_1__length:length(scale:20)}}}',
+        'digest Post(id:"1" talk:[{length:null}]) {...on Post{broken}}',
+        'dates Note(id:"n0") Note(id:"n1") {...on Note{date}}',
+        'digest Post(id:"1" talk:[{date:"d0" length:20} {date:"d1" length:21}]) {...on Post{second}}',
       ],
     },
   });
@@ -241,78 +325,6 @@ describe('@requires of a field that a mutation has just made', () => {
         'a mutation {add(name:$name){__typename id name}} {name:"n"}',
         'b Thing(id:"1" name:"n") {...on Thing{shout}}',
       ],
-    },
-  });
-});
-
-describe('@provides', () => {
-  const graph = makeGraph([
-    {
-      name: 'feed',
-      sdl: `type Query { entry: Entry @provides(fields: "title author { name }") plain: Entry any: [Media] @provides(fields: "... on Song { title }") either: Either @provides(fields: "... on Song { title }") }
-        type Entry @key(fields: "id") { id: ID! title: String @external author: User }
-        type User @key(fields: "id") { id: ID! name: String @external }
-        interface Media { id: ID! } type Song implements Media @key(fields: "id") { id: ID! title: String @external } type Film implements Media @key(fields: "id") { id: ID! }
-        union Either = Song | Film`,
-      resolvers: {
-        Query: {
-          entry: () => ({ id: '1', title: 'provided', author: { id: 'u', name: 'provided' } }),
-          plain: () => ({ id: '1', author: { id: 'u' } }),
-          any: () => [
-            { __typename: 'Song', id: '1', title: 'provided' },
-            { __typename: 'Film', id: '2' },
-          ],
-          either: () => ({ __typename: 'Song', id: '1', title: 'provided' }),
-        },
-      },
-    },
-    {
-      name: 'owner',
-      sdl: `type Entry @key(fields: "id") { id: ID! title: String @shareable more: String }
-        type User @key(fields: "id") { id: ID! name: String @shareable age: Int }
-        type Song @key(fields: "id") { id: ID! title: String @shareable } type Film @key(fields: "id") { id: ID! title: String @shareable }`,
-      resolvers: {
-        Entry: { ...same, title: () => 'own', more: () => 'm' },
-        User: { ...same, name: () => 'own', age: () => 1 },
-        Song: { ...same, title: () => 'own' },
-        Film: { ...same, title: () => 'own' },
-      },
-    },
-  ]);
-  testFeature(graph, {
-    'spares the fetch, also of nested fields': {
-      query: '{ entry { id headline: title author { name } } }',
-      data: { entry: { id: '1', headline: 'provided', author: { name: 'provided' } } },
-      fetches: ['feed {entry{id headline:title author{name}}}'],
-    },
-    'holds where it stands and nowhere else': {
-      query: '{ plain { title author { name } } }',
-      data: { plain: { title: 'own', author: { name: 'own' } } },
-      fetches: [
-        'feed {plain{__typename id author{__typename id}}}',
-        'owner Entry(id:"1") {...on Entry{title}} + User(id:"u") {...on User{name}}',
-      ],
-    },
-    'asks the owner for the rest only': {
-      query: '{ entry { title ... { more } author { age name } } }',
-      data: { entry: { title: 'provided', more: 'm', author: { age: 1, name: 'provided' } } },
-      fetches: [
-        'feed {entry{__typename id title author{__typename id name}}}',
-        'owner Entry(id:"1") {...on Entry{more}} + User(id:"u") {...on User{age}}',
-      ],
-    },
-    'of one type of an interface spares that one': {
-      query: '{ any { ... on Song { title } ... on Film { title } } }',
-      data: { any: [{ title: 'provided' }, { title: 'own' }] },
-      fetches: [
-        'feed {any{__typename ...on Song{title}...on Film{__typename id}}}',
-        'owner Film(id:"2") {...on Film{title}}',
-      ],
-    },
-    'of one member of a union spares that one': {
-      query: '{ either { __typename ... on Song { title } ... on Film { id } } }',
-      data: { either: { __typename: 'Song', title: 'provided' } },
-      fetches: ['feed {either{__typename ...on Song{title}...on Film{id}}}'],
     },
   });
 });

@@ -68,6 +68,7 @@ function representationText(representation: Readonly<Record<string, unknown>>): 
 
 const membersText = (fields: object): string =>
   Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}:${valueText(value)}`)
     .join(' ');
 

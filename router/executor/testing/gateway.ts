@@ -14,6 +14,7 @@ import type {
 } from 'graphql';
 import { clientKeyOf, dataKeysFor, documentToPlan } from '../keys.ts';
 import type { CompiledOperation } from '../operation.ts';
+import { separateRequirements } from '../requirements.ts';
 import type { Bench } from './differential.ts';
 
 /** What the gateway says, or why it was not asked. */
@@ -28,7 +29,9 @@ export type GatewayLimit =
   /** It gives nothing of a fragment on an object's own type that stands in one on its interface. */
   | 'narrowed-again'
   /** It runs a plan that the planner has put in the wrong order as it stands, where ours catches up. */
-  | 'misordered';
+  | 'misordered'
+  /** It sends one value to all fields that require another field with different arguments, where ours keeps them apart. */
+  | 'requirements';
 
 /**
  * Executes a query or a mutation. The gateway is given the document as our planner gets it: conditions decided and aliases
@@ -48,6 +51,7 @@ export async function runGateway(
   const limit = limitOf(plan) ?? (narrowsAgain(planned, supergraph.schema) ? 'narrowed-again' : undefined);
   if (limit) return { unable: limit };
   if (variantFor(variables).plan.isMisordered) return { unable: 'misordered' };
+  if (separateRequirements(supergraph, plan) !== plan) return { unable: 'requirements' };
   const services: ServiceMap = {};
   for (const subgraph of supergraph.subgraphs.keys()) {
     services[subgraph] = {

@@ -48,6 +48,7 @@ const shop: FuzzGraph = {
         variant: Variant! @external
         inStock(at: String): Boolean shippingCost: Int @requires(fields: "weight price(currency: USD)")
         labels: [String!] @requires(fields: "variant { size color } price(currency: USD)")
+        duty: Int @requires(fields: "price(currency: EUR)")
         stockCount: Int!
       }
       type Dimensions @shareable { width: Int height: Int! depth: Int unitId: ID! }
