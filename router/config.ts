@@ -146,11 +146,6 @@ export const routerEnv = {
       }
     })
     .describe('addresses and CIDR ranges whose `x-forwarded-for` is believed, comma-separated'),
-  HEAP_GROWTH_PERCENT: integer(5, 400)
-    .optional()
-    .describe(
-      'percent by which the heap may grow between collections; 20 halves the memory of each subscription and takes a third of the queries per second; absent: as V8 sees fit',
-    ),
   LIVE_CONNECTIONS: integer(1, 1_000_000).default(50_000).describe('open sockets and streams, at most'),
   LIVE_CONNECTIONS_PER_VIEWER: integer(1, 1_000_000).default(100).describe('open sockets and streams of one viewer'),
   LIVE_SUBSCRIPTIONS_PER_CONNECTION: integer(1, 1_000_000).default(100).describe('operations open on one socket'),

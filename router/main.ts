@@ -1,5 +1,4 @@
 // The router's process: one supergraph in, one GraphQL endpoint out, over HTTP and WebSocket.
-import { setFlagsFromString } from 'node:v8';
 import { ConfigurationError, identityOptions } from '../service/env.ts';
 import { createIdentity, noIdentity } from '../service/identity.ts';
 import type { Identity } from '../service/identity.ts';
@@ -9,6 +8,7 @@ import { connectBroker } from '../service/nats.ts';
 import { startTracing } from '../service/telemetry.ts';
 import { readConfig } from './config.ts';
 import type { RouterConfig } from './config.ts';
+import { saveMemoryWhenQuiet } from './memory-saving.ts';
 import { readPersistedList } from './persisted-manifest.ts';
 import type { PersistedList } from './persisted-manifest.ts';
 import { startRouter } from './router.ts';
@@ -17,11 +17,6 @@ import { loadSupergraph } from './supergraph.ts';
 import type { Supergraph } from './supergraph.ts';
 
 const config = configureOrExit(() => readConfig());
-// V8 lets the heap double before it collects what is old. In a router for very many subscriptions that is mostly what they leave
-// behind when they start; in one for queries, collecting more often takes a third of the throughput. So it is for the operator to say.
-if (config.HEAP_GROWTH_PERCENT !== undefined) {
-  setFlagsFromString(`--heap-growing-percent=${String(config.HEAP_GROWTH_PERCENT)}`);
-}
 const supergraph = configureOrExit(() => firstSupergraph(config));
 const persisted = configureOrExit(() => firstPersistedList(config));
 const log = createLog('router', config.LOG_LEVEL);
@@ -37,6 +32,7 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
     log,
   });
   resources.defer(() => router.close());
+  resources.defer(saveMemoryWhenQuiet());
   resources.defer(
     watchSupergraphFile({
       path: config.SUPERGRAPH_FILE,

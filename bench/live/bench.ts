@@ -219,7 +219,6 @@ async function startRouter(
         PATH: process.env['PATH'],
         ROUTER_PORT: '0',
         CURSOR_SECRETS: 'bench',
-        HEAP_GROWTH_PERCENT: '20',
         LIVE_CONNECTIONS_PER_VIEWER: '100000',
         LIVE_SUBSCRIPTIONS_PER_VIEWER: '100000',
         ...addresses,
