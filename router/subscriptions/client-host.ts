@@ -1,5 +1,5 @@
 // What all clients share, whatever protocol they speak: counts and limits, token expiry and revocation, heartbeats, and the drain.
-import { codeOf } from '../../service/errors.ts';
+import { CodedError, codeOf } from '../../service/errors.ts';
 import { closeInWaves } from './close-in-waves.ts';
 import { defaultConnectionLimits, ViewerCounts } from './connection-limits.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
@@ -8,7 +8,6 @@ import type { ExpirySchedule } from './expiry.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { Heartbeat } from './heartbeat.ts';
 import type { LiveDeps } from './live-operation.ts';
-import { multipart, serverSentEvents } from './stream-format.ts';
 import type { StreamSink } from './stream-sink.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
 
@@ -20,7 +19,8 @@ export interface ClientHost extends LiveDeps {
   readonly viewerSubscriptions: ViewerCounts;
   readonly expiry: ExpirySchedule;
   readonly heartbeats: Readonly<Record<'websocket' | 'multipart' | 'sse', Heartbeat>>;
-  isClosing(): boolean;
+  /** @throws CodedError SHUTTING_DOWN, OVERLOADED when there are as many connections as there may be. */
+  checkRoom(): void;
   /** Takes no new client, and ends the others in waves, each told SHUTTING_DOWN. Resolves when all were told. */
   close(): Promise<void>;
 }
@@ -32,8 +32,8 @@ export function createClientHost(deps: LiveDeps): ClientHost {
   const expiry = createExpirySchedule();
   const heartbeats = {
     websocket: createHeartbeat(limits.pingIntervalMs),
-    multipart: createHeartbeat(multipart.heartbeatMs),
-    sse: createHeartbeat(serverSentEvents.heartbeatMs),
+    multipart: createHeartbeat(limits.multipartHeartbeatMs),
+    sse: createHeartbeat(limits.sseHeartbeatMs),
   };
   let closing = false;
   const stopListening = deps.identity.onKeysChanged(() => void recheckIdentities());
@@ -59,7 +59,10 @@ export function createClientHost(deps: LiveDeps): ClientHost {
     viewerSubscriptions: new ViewerCounts(limits.maxSubscriptionsPerViewer, 'SUBSCRIPTION_LIMIT'),
     expiry,
     heartbeats,
-    isClosing: () => closing,
+    checkRoom() {
+      if (closing) throw new CodedError('SHUTTING_DOWN');
+      if (connections.size + streams.size >= limits.maxConnections) throw new CodedError('OVERLOADED');
+    },
     async close() {
       closing = true;
       stopListening();

@@ -6,7 +6,7 @@ import type { ErrorCode } from '../../service/errors.ts';
 export const closeCodes = {
   /** "Service restart": connect again, perhaps to another instance, and resume with the last cursor. */
   SHUTTING_DOWN: 1012,
-  /** "Try again later": the keys that tokens are checked against cannot be read, or the router is full. */
+  /** "Try again later": the keys that tokens are checked against cannot be read. */
   SERVICE_UNAVAILABLE: 1013,
   /** The token does not hold: that given at connection_init or in a ping, or one whose key was taken out of the JWKS. */
   UNAUTHENTICATED: 4403,

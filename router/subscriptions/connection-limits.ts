@@ -12,6 +12,9 @@ export interface ConnectionLimits {
   readonly initTimeoutMs: number;
   /** Milliseconds between two pings; a connection that has not answered the last one by then is dropped. */
   readonly pingIntervalMs: number;
+  /** Milliseconds between two heartbeats of a multipart stream, and of one over SSE. */
+  readonly multipartHeartbeatMs: number;
+  readonly sseHeartbeatMs: number;
   /** Milliseconds for which a connection may keep written bytes from leaving. */
   readonly slowConsumerMs: number;
   /** Bytes that may wait for one connection. */
@@ -29,6 +32,8 @@ export const defaultConnectionLimits: ConnectionLimits = {
   maxSubscriptionsPerViewer: 1_000,
   initTimeoutMs: 10_000,
   pingIntervalMs: 30_000,
+  multipartHeartbeatMs: 5_000,
+  sseHeartbeatMs: 12_000,
   slowConsumerMs: 15_000,
   maxBufferedBytes: 1_048_576,
   maxMessageBytes: 131_072,

@@ -11,8 +11,6 @@ export interface StreamFormat {
   frame(payload: Buffer): Buffer;
   /** Written in every heartbeat. */
   readonly heartbeat: Buffer;
-  /** Milliseconds between two heartbeats. */
-  readonly heartbeatMs: number;
   /** The subscription was ended by the router: nothing follows. */
   failure(errors: readonly GraphQLFormattedError[]): Buffer;
   /** The end of every response. */
@@ -34,7 +32,6 @@ export const multipart: StreamFormat = {
   opening: Buffer.concat([Buffer.from('\r\n--graphql'), part('{}')]),
   frame: (payload) => part(Buffer.concat([Buffer.from('{"payload":'), payload, Buffer.from('}')])),
   heartbeat: part('{}'),
-  heartbeatMs: 5_000,
   failure: (errors) => part(JSON.stringify({ payload: null, errors })),
   closing: Buffer.from('--\r\n'),
 };
@@ -47,7 +44,6 @@ export const serverSentEvents: StreamFormat = {
   // JSON has no line break outside of strings, and none unescaped inside.
   frame: (payload) => Buffer.concat([Buffer.from('event: next\ndata: '), payload, Buffer.from('\n\n')]),
   heartbeat: Buffer.from(':\n\n'),
-  heartbeatMs: 12_000,
   failure: (errors) => Buffer.from(`event: next\ndata: ${JSON.stringify({ errors })}\n\n`),
   closing: Buffer.from('event: complete\ndata:\n\n'),
 };

@@ -68,11 +68,9 @@ function answer(sink: StreamSink, result: object): void {
   sink.end(undefined);
 }
 
-/** @throws CodedError CONNECTION_LIMIT, SUBSCRIPTION_LIMIT, SHUTTING_DOWN, SERVICE_UNAVAILABLE */
+/** @throws CodedError CONNECTION_LIMIT, SUBSCRIPTION_LIMIT, SHUTTING_DOWN, OVERLOADED */
 function takePlace(viewer: Viewer | undefined, host: ClientHost): void {
-  if (host.isClosing()) throw new CodedError('SHUTTING_DOWN');
-  if (host.streams.size + host.connections.size >= host.limits.maxConnections)
-    throw new CodedError('SERVICE_UNAVAILABLE');
+  host.checkRoom();
   host.viewerConnections.take(viewer?.sub);
   try {
     host.viewerSubscriptions.take(viewer?.sub);

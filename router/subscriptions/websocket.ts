@@ -21,8 +21,11 @@ export function attachWebSocket(server: Server, path: string, host: ClientHost):
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     stream.on('error', ignore);
     if (request.url?.split('?', 1)[0] !== path) return refuse(stream, 404);
-    if (host.isClosing() || host.connections.size + host.streams.size >= limits.maxConnections)
-      return refuse(stream, 503);
+    try {
+      host.checkRoom();
+    } catch (error) {
+      return refuse(stream, 503, JSON.stringify({ errors: [host.maskError(error)] }));
+    }
     sockets.handleUpgrade(request, stream, head, (ws) => {
       // What graphql-ws answers to a client of another protocol.
       if (ws.protocol === '') ws.close(4406, 'Subprotocol not acceptable');
@@ -34,7 +37,12 @@ export function attachWebSocket(server: Server, path: string, host: ClientHost):
 /** A socket that fails is closed; ws tells the connection. */
 const ignore = (): void => undefined;
 
-function refuse(stream: Duplex, status: number): void {
-  const reason = STATUS_CODES[status] ?? '';
-  stream.end(`HTTP/1.1 ${String(status)} ${reason}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+function refuse(stream: Duplex, status: number, body = ''): void {
+  const head = [
+    `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}`,
+    'connection: close',
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${String(Buffer.byteLength(body))}`,
+  ];
+  stream.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
