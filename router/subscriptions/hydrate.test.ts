@@ -5,7 +5,7 @@ import type { SubgraphRequest, SubgraphResponse } from '../executor/execute.ts';
 import type { Asked } from '../operation-batch.ts';
 import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
-import { batchEntities } from './hydrate.ts';
+import { batchEntities, defaultBatchOptions } from './hydrate.ts';
 import { createLiveMetrics } from './live-metrics.ts';
 
 const supergraph = { id: 's' } as Supergraph;
@@ -21,7 +21,7 @@ const as = (sub: string): FetchContext => ({
   supergraph,
 });
 
-function start(takesTogether: boolean, answer = answerTo) {
+function start(takesTogether: boolean, answer = answerTo, options = defaultBatchOptions) {
   const rounds: (readonly [string, unknown])[][] = [];
   const ask = (asked: readonly Asked[]): Promise<SubgraphResponse>[] => {
     rounds.push(asked.map((one) => [one.context.viewer?.sub ?? '', one.request.variables['representations']] as const));
@@ -34,7 +34,7 @@ function start(takesTogether: boolean, answer = answerTo) {
     takesTogether: () => takesTogether,
     fetchTogether: ask,
   };
-  return { fetch: batchEntities(client, metrics), rounds, metrics };
+  return { fetch: batchEntities(client, metrics, options), rounds, metrics };
 }
 
 /** Each entity says who asked for it. */
@@ -110,4 +110,36 @@ test('an error about one entity reaches who asked for that one, at its place', a
     data: { _entities: [null] },
     errors: [{ message: 'gone', path: ['_entities', 0, 'name'] }],
   });
+});
+
+test('what is asked while an answer is awaited goes together as soon as it is there, or as soon as it is enough', async () => {
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const { fetch, rounds } = start(
+    true,
+    async (asked) => {
+      if (rounds.length === 1) await held;
+      return answerTo(asked);
+    },
+    { maxBatch: 3, maxWaitMs: 60_000 },
+  );
+  const nextTick = (): Promise<void> => new Promise(setImmediate);
+  const first = fetch(request('q', 'a'), as('alice'));
+  await nextTick();
+  const enough = ['b', 'c', 'd'].map((id) => fetch(request('q', id), as('alice')));
+  expect(rounds).toHaveLength(2);
+  const gathered = fetch(request('q', 'e'), as('alice'));
+  await nextTick();
+  const also = fetch(request('q', 'f'), as('bob'));
+  await Promise.all(enough);
+  await nextTick();
+  release();
+  await Promise.all([first, gathered, also]);
+  expect(rounds).toEqual([
+    [['alice', ['a']]],
+    [['alice', ['b', 'c', 'd']]],
+    [
+      ['alice', ['e']],
+      ['bob', ['f']],
+    ],
+  ]);
 });
