@@ -1,4 +1,5 @@
 // Runs as a child that is stopped with SIGSTOP: one socket with many subscriptions to one order, which then resumes with its last cursor.
+import { setTimeout as pause } from 'node:timers/promises';
 import { openRaw } from './raw-client.ts';
 import type { RawClient } from './raw-client.ts';
 
@@ -47,7 +48,8 @@ async function open(target: typeof opened): Promise<undefined> {
 }
 
 async function resume(until: number): Promise<FrozenAnswer> {
-  const { code, reason } = (await closed) ?? { code: 0, reason: '' };
+  // Code 0: it was not closed although it has long read what waited for it.
+  const { code, reason } = (await Promise.race([closed, pause(10_000)])) ?? { code: 0, reason: '' };
   const before = versions.length;
   client = await connect(1);
   await reached(until);

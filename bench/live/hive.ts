@@ -31,10 +31,11 @@ const changesWhileCut = 20;
 export async function hive(bench: Bench): Promise<void> {
   const watchers = bench.small ? 200 : 1_000;
   const events = bench.small ? 20 : 50;
-  const subgraph = await bench.start('./sse-subgraph.ts', [bench.nats.url]);
+  const subgraph = await bench.start('./events-subgraph.ts', [bench.nats.url]);
   const contestants: Contestant[] = [
     { name: 'ours', ...bench.router, cut: () => restartBroker(bench) },
-    { name: 'hive', ...(await startHive(bench, subgraph)), cut: () => subgraph.ask({ kind: 'cut' }) },
+    { name: 'hive', ...(await startHive(bench, subgraph, 'sse')), cut: () => subgraph.ask({ kind: 'cut' }) },
+    { name: 'hive over ws', ...(await startHive(bench, subgraph, 'ws')), cut: () => subgraph.ask({ kind: 'cut' }) },
   ];
   const plain = await bench.start('./plain-ws.ts');
   const plainClients = await bench.start('./clients.ts');
@@ -131,17 +132,24 @@ async function restartBroker({ nats, publish }: Bench): Promise<void> {
   await published();
 }
 
-/** Hive Gateway over the same supergraph, whose events are served by a subgraph. */
-async function startHive(bench: Bench, subgraph: Child): Promise<{ readonly pid: number; readonly url: string }> {
+/** Hive Gateway over the same supergraph, whose events are served by a subgraph: over SSE, its default, or over one WebSocket. */
+async function startHive(
+  bench: Bench,
+  subgraph: Child,
+  transport: 'sse' | 'ws',
+): Promise<{ readonly pid: number; readonly url: string }> {
   await installPeers();
   const eventsUrl = await subgraph.ask<string>({ kind: 'url' });
   const { supergraphSdl } = composeSupergraph(
     readSubgraphs().map((one) => ({ ...one, url: one.name === 'events' ? eventsUrl : bench.stubUrl })),
   );
-  const file = join(bench.folder, 'supergraph.graphql');
+  const file = join(bench.folder, `supergraph-${transport}.graphql`);
   await writeFile(file, supergraphSdl);
+  const events = transport === 'ws' ? { options: { subscriptions: { kind: 'ws', location: '/graphql' } } } : {};
+  const config = join(bench.folder, `gateway-${transport}.config.mjs`);
+  await writeFile(config, `export const gatewayConfig = ${JSON.stringify({ transportEntries: { events } })};`);
   const port = await freePort();
-  const child = spawn(process.execPath, [...hiveArgs(file, port)], {
+  const child = spawn(process.execPath, [...hiveArgs(file, port), `--config-path=${config}`], {
     env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
     // It logs each upstream failure at length.
     stdio: 'ignore',
