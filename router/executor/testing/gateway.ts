@@ -91,15 +91,17 @@ export function gatewayDifference(ours: ExecutionResult, gateways: ExecutionResu
   return isFailed === told.length > 0 ? undefined : `the gateway has ${isFailed ? 'no ' : ''}errors`;
 }
 
-function isAskedFor(data: unknown, path: ReadonlyArray<string | number>): boolean {
-  let value = data;
-  for (const key of path) {
-    if (typeof value !== 'object' || value === null) return true;
-    const clientKey = typeof key === 'string' ? clientKeyOf(key) : key;
-    if (!Object.hasOwn(value, clientKey)) return false;
-    value = (value as Record<string, unknown>)[clientKey];
-  }
-  return true;
+/**
+ * Whether the client asked for what an error is about. In a list of several types the gateway counts only those that it has
+ * fetched, so its index may be that of another item.
+ */
+function isAskedFor(data: unknown, [key, ...rest]: ReadonlyArray<string | number>, isWithinNull = true): boolean {
+  if (key === undefined) return true;
+  if (typeof data !== 'object' || data === null) return isWithinNull;
+  const clientKey = typeof key === 'string' ? clientKeyOf(key) : key;
+  const value = Object.hasOwn(data, clientKey) ? (data as Record<string, unknown>)[clientKey] : undefined;
+  if (value !== undefined && isAskedFor(value, rest, isWithinNull)) return true;
+  return Array.isArray(data) && data.some((item: unknown) => isAskedFor(item, rest, false));
 }
 
 const say = (): undefined => undefined;
