@@ -100,6 +100,9 @@ export function createShaper(source: VariantSource, shape: ObjectShape): Shaper 
   };
 }
 
+/** The label of a progressive `@override` that is through. All others are held not to hold, so their fields have not moved. */
+const overrideConditions = new Map([['percent(100)', true]]);
+
 /** Plans and compiles a document. Throws GraphQLError when it cannot be planned. */
 export function planOf({ supergraph, operation }: VariantSource, document: DocumentNode): CompiledPlan {
   try {
@@ -107,7 +110,7 @@ export function planOf({ supergraph, operation }: VariantSource, document: Docum
       ...(operation.name ? { operationName: operation.name.value } : {}),
       validate: false,
     });
-    return compilePlan(supergraph, supergraph.planner.buildQueryPlan(federationOperation));
+    return compilePlan(supergraph, supergraph.planner.buildQueryPlan(federationOperation, { overrideConditions }));
   } catch (error) {
     if (error instanceof GraphQLError) throw error;
     throw new CodedError('INTERNAL_SERVER_ERROR', undefined, {}, error);

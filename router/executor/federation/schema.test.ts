@@ -14,10 +14,17 @@ describe('@override', () => {
     {
       name: 'old',
       sdl: `type Query { post: Post feed: [Post!]! }
-        type Post @key(fields: "id") { id: ID! moved: String slowly: String kept: String needs: String }`,
+        type Post @key(fields: "id") { id: ID! moved: String slowly: String wholly: String kept: String needs: String }`,
       resolvers: {
         Query: { post: () => ({ id: '1' }), feed: () => [{ id: '1' }] },
-        Post: { ...same, moved: () => 'old', slowly: () => 'old', kept: () => 'old', needs: () => 'old' },
+        Post: {
+          ...same,
+          moved: () => 'old',
+          slowly: () => 'old',
+          wholly: () => 'old',
+          kept: () => 'old',
+          needs: () => 'old',
+        },
       },
     },
     {
@@ -25,6 +32,7 @@ describe('@override', () => {
       sdl: `type Query { feed: [Post!]! @override(from: "old") }
         type Post @key(fields: "id") {
           id: ID! moved: String @override(from: "old") slowly: String @override(from: "old", label: "percent(50)")
+          wholly: String @override(from: "old", label: "percent(100)")
           kept: String @external needs: String @override(from: "old") @requires(fields: "kept")
         }`,
       resolvers: {
@@ -33,6 +41,7 @@ describe('@override', () => {
           ...same,
           moved: () => 'new',
           slowly: () => 'new',
+          wholly: () => 'new',
           needs: ({ kept }: { kept: string }) => `new with ${kept}`,
         },
       },
@@ -63,6 +72,11 @@ describe('@override', () => {
       query: '{ post { slowly } }',
       data: { post: { slowly: 'old' } },
       fetches: ['old {post{slowly}}'],
+    },
+    'with the label percent(100) moves it as without one': {
+      query: '{ post { wholly slowly } }',
+      data: { post: { wholly: 'new', slowly: 'old' } },
+      fetches: ['old {post{__typename id slowly}}', 'new Post(id:"1") {...on Post{wholly}}'],
     },
     'from a subgraph that does not exist changes nothing': {
       query: '{ post { extra } }',
