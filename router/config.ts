@@ -31,7 +31,7 @@ const subgraphEnv = {
   SUBGRAPH_SHARING: onOff
     .default('on')
     .describe('whether the same query of one viewer, when it is under way to a subgraph already, is asked once'),
-  SUBGRAPH_QUEUE: integer(0, 100_000).default(256).describe('requests that wait for a connection, at most'),
+  SUBGRAPH_QUEUE: integer(0, 100_000).default(512).describe('requests that wait for a connection, at most'),
   SUBGRAPH_RETRIES: integer(0, 10)
     .default(1)
     .describe('times that a query is asked again when its connection breaks or the subgraph turns it away'),

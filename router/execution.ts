@@ -37,9 +37,22 @@ export async function answerOperation(
   if (!variables.ok) return { errors: variables.errors };
   const { cost, errors } = checkCost(operation, variables.values);
   const result: ExecutionResult =
-    errors.length > 0 ? { errors } : await runOperation(operation, variables.values, fetch, context);
+    errors.length > 0 ? { errors } : wholeOrShed(await runOperation(operation, variables.values, fetch, context));
   return tellCost ? { ...result, extensions: { ...result.extensions, cost } } : result;
 }
+
+/** Where every subgraph was too full to be asked, nothing was done, and the client is told when to come again. */
+function wholeOrShed(result: ExecutionResult): ExecutionResult {
+  const isShed =
+    result.errors?.every(({ extensions }) => extensions['code'] === 'OVERLOADED') === true &&
+    Object.values(result.data ?? {}).every((value) => value === null);
+  if (!isShed) return result;
+  const http = { status: 503, headers: new Map([['retry-after', String(shedRetryAfter)]]) };
+  return { data: null, errors: [new CodedError('OVERLOADED', undefined, { retryAfter: shedRetryAfter, http })] };
+}
+
+/** Seconds: a queue is emptied within milliseconds, or its subgraph hangs. */
+const shedRetryAfter = 1;
 
 /**
  * Answers an operation whose deferred parts may come later. Undefined when nothing of it is deferred, or the viewer may not have

@@ -1,6 +1,7 @@
 // Asks the subgraphs of whichever supergraph an operation started with, each through its own traffic rules. Errors name no address
 // to the client.
 import { CodedError } from '../service/errors.ts';
+import type { ErrorCode } from '../service/errors.ts';
 import type { Viewer } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, isRecorded, SpanKind } from '../service/telemetry.ts';
@@ -144,8 +145,7 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
       if (outcome === 'error' || outcome === 'timeout') {
         log.warn({ error, subgraph, operation: operationName }, 'subgraph fetch failed');
       }
-      const code = outcome === 'timeout' || outcome === 'aborted' ? 'TIMEOUT' : 'SERVICE_UNAVAILABLE';
-      throw new CodedError(code, undefined, {}, error);
+      throw new CodedError(codeOfOutcome(outcome), undefined, {}, error);
     } finally {
       // Whoever hears of the change and asks again must see it, in every subgraph that it may have reached.
       if (kind === 'mutation') for (const { endpoint } of all()) endpoint.forgetShared();
@@ -234,4 +234,9 @@ function outcomeOf(error: unknown, { signal }: FetchContext): FetchOutcome {
   const refusal = refusalOf(error);
   if (refusal !== undefined) return refusal;
   return error instanceof FailedAttempt && error.reason === 'timeout' ? 'timeout' : 'error';
+}
+
+function codeOfOutcome(outcome: FetchOutcome): ErrorCode {
+  if (outcome === 'timeout' || outcome === 'aborted') return 'TIMEOUT';
+  return outcome === 'queue-full' ? 'OVERLOADED' : 'SERVICE_UNAVAILABLE';
 }

@@ -12,13 +12,14 @@ import type { OpenLoadOrder, Second } from './open-load.ts';
 const small = process.argv[2] === 'small';
 const seconds = small ? 3 : 15;
 const operation = 'myOrders';
+// Were the subgraphs beside the load, they would starve before the router has more than it can do.
 const routerCore = '0';
-const otherCore = '1';
+const loadCore = '1';
 
 await using opened = new AsyncDisposableStack();
 const folder = await mkdtemp(join(tmpdir(), 'bench-overload-'));
 opened.defer(() => rm(folder, { recursive: true, force: true }));
-const subgraphs = await startPinned<{ port: number }>('./subgraphs.ts', otherCore);
+const subgraphs = await startPinned<{ port: number }>('./subgraphs.ts', routerCore);
 opened.defer(() => subgraphs.stop());
 const origin = `http://127.0.0.1:${String(subgraphs.ready.port)}`;
 const file = join(folder, 'supergraph.graphql');
@@ -28,7 +29,7 @@ if (ours === undefined) throw new Error('the router is no contestant');
 const router = await start(ours, { file, origin, core: routerCore });
 opened.defer(() => router.stop());
 
-const closed = await startPinned('./load.ts', otherCore);
+const closed = await startPinned('./load.ts', loadCore);
 const ask: LoadOrder = { port: router.port, operation, milliseconds: 3_000, connections: 64 };
 await closed.ask<LoadResult>(ask);
 const most = await closed.ask<LoadResult>(ask);
@@ -38,7 +39,7 @@ console.log(
   `load ${loadavg()[0]?.toFixed(1) ?? ''}; sustainable: ${String(sustainable)} requests/s (64 connections, p99 ${most.p99.toFixed(0)} ms)`,
 );
 
-const open = await startPinned('../overload/open-load.ts', otherCore);
+const open = await startPinned('../overload/open-load.ts', loadCore);
 opened.defer(() => open.stop());
 const memory: number[] = [];
 const health: number[] = [];

@@ -201,13 +201,42 @@ test('a subgraph that hangs holds so many requests and no more', async () => {
   await withRouter(env, async (router) => {
     const hanging = [router.ask(question), router.ask(question)];
     await bothAsked;
-    const { errors } = await router.ask(question);
-    expect(errors[0]?.extensions).toEqual({ code: 'SERVICE_UNAVAILABLE' });
+    const { status, errors } = await router.ask(question);
+    expect(status).toBe(200);
+    expect(errors[0]?.extensions).toEqual({ code: 'OVERLOADED' });
     expect(await metrics(router)).toMatch(/router_subgraph_requests\{subgraph="reviews",state="running",.*\} 2/);
     expect((await router.ask('{ users { name } }')).data).toEqual({ users: names });
     for (const response of held) reply(response, { data: { _entities: [{ reviews: [] }, { reviews: [] }] } });
     expect((await Promise.all(hanging)).map(({ errors: none }) => none)).toEqual([[], []]);
   });
+});
+
+test('an operation of which nothing can be asked, because its subgraph is full, is turned away whole', async () => {
+  const users = await startScriptedSubgraph();
+  const { promise: asked, resolve: isAsked } = Promise.withResolvers<ServerResponse>();
+  users.play((response) => isAsked(response));
+  const env = { SUBGRAPH_URL_USERS: users.url, SUBGRAPH_CONNECTIONS_USERS: '1', SUBGRAPH_QUEUE_USERS: '0' };
+  try {
+    await withRouter(env, async (router) => {
+      const first = router.ask('{ echo(number: 1) }');
+      const held = await asked;
+      const query = 'mutation { rename(id: 1, name: "x") { id } }';
+      const post = { method: 'POST', body: JSON.stringify({ query }) };
+      for (const accept of ['application/json', 'application/graphql-response+json', '*/*']) {
+        const headers = { 'content-type': 'application/json', accept };
+        const shed = await fetch(router.url, { ...post, headers });
+        expect([shed.status, shed.headers.get('retry-after')]).toEqual([503, '1']);
+        expect(await shed.json()).toMatchObject({
+          errors: [{ extensions: { code: 'OVERLOADED', retryAfter: 1 } }],
+        });
+      }
+      reply(held, { data: { echo: 1 } });
+      expect((await first).data).toEqual({ echo: 1 });
+      expect(users.asked()).toBe(1);
+    });
+  } finally {
+    await users.stop();
+  }
 });
 
 describe('the same query, several times at once', () => {
