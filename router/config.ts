@@ -105,6 +105,9 @@ export const routerEnv = {
   OPERATION_CACHE_ENTRIES: integer(1, 1_000_000)
     .default(2_000)
     .describe('parsed, validated and planned documents that are remembered'),
+  OPERATION_CACHE_MB: integer(1, 100_000)
+    .default(128)
+    .describe('megabytes that these may take, by estimate; bounds what clients with ever new operations can fill'),
   LIMIT_TOKENS: integer(1, 1_000_000).default(15_000).describe('tokens of a document'),
   LIMIT_OPERATIONS: integer(1, 10_000).default(50).describe('operations of a document, of which one is run'),
   LIMIT_DEPTH: integer(1, 1_000).default(30).describe('levels of fields inside fields'),

@@ -126,6 +126,17 @@ describe('preparing an operation', () => {
     expect(errorsOf(bad(0))).not.toBe(first);
   });
 
+  test('good texts count with what is made of them', () => {
+    const options = { limits: unlimited, introspection: true, cacheEntries: 10_000, cacheMegabytes: 1 };
+    const { prepare } = createOperations(options);
+    const ask = (n: number): unknown => prepare(supergraph, `query Q${n} { b }`, undefined);
+    const first = ask(0);
+    for (let n = 1; n < 10; n += 1) ask(n);
+    expect(ask(0)).toBe(first);
+    for (let n = 10; n < 40; n += 1) ask(n);
+    expect(ask(0)).not.toBe(first);
+  });
+
   test('a supergraph has its own operations', () => {
     const other = { ...supergraph };
     const prepared = prepare(other, '{ b }', undefined);

@@ -2,6 +2,7 @@
 import {
   getOperationAST,
   GraphQLError,
+  Kind,
   OverlappingFieldsCanBeMergedRule,
   parse,
   specifiedRules,
@@ -47,6 +48,8 @@ export interface OperationsOptions {
   readonly introspection: boolean;
   /** Documents that are remembered, at most. */
   readonly cacheEntries: number;
+  /** Megabytes that those which are right may take, by estimate; absent: 128. */
+  readonly cacheMegabytes?: number;
   /** Told of each limit that a request's document is over, also of those that only measure. */
   readonly onExceeded?: (exceeded: Exceeded) => void;
 }
@@ -73,11 +76,10 @@ interface Caches {
 
 const rulesButMerging = specifiedRules.filter((rule) => rule !== OverlappingFieldsCanBeMergedRule);
 
-const maxGoodCharacters = 32_000_000;
 const maxBadCharacters = 4_000_000;
 
 export function createOperations(options: OperationsOptions): Operations {
-  const { limits, introspection, cacheEntries, onExceeded } = options;
+  const { limits, introspection, cacheEntries, cacheMegabytes = 128, onExceeded } = options;
   const rules = [...rulesButMerging, deferRule, ...(introspection ? [] : [noIntrospection])];
   const maxTokens = limits.measureOnly.has('tokens') ? undefined : limits.tokens;
   const cachesOf = new WeakMap<Supergraph, Caches>();
@@ -113,7 +115,7 @@ export function createOperations(options: OperationsOptions): Operations {
     let caches = cachesOf.get(supergraph);
     if (caches === undefined) {
       caches = {
-        good: createLruCache({ maxEntries: cacheEntries, maxWeight: maxGoodCharacters }),
+        good: createLruCache({ maxEntries: cacheEntries, maxWeight: cacheMegabytes * 1_000_000 }),
         bad: createLruCache({ maxEntries: cacheEntries, maxWeight: maxBadCharacters }),
       };
       cachesOf.set(supergraph, caches);
@@ -125,7 +127,7 @@ export function createOperations(options: OperationsOptions): Operations {
         const checked = check(supergraph, source);
         if ('document' in checked) {
           known = { ...checked, operations: new Map(), uses: 0 };
-          caches.good.set(source, known, source.length);
+          caches.good.set(source, known, bytesOf(source, checked.document));
         } else {
           bad = { errors: checked.errors.map(withoutDocument), exceeded: checked.exceeded };
           caches.bad.set(source, bad, source.length + weightOf(bad.errors));
@@ -203,6 +205,14 @@ function withoutDocument({ message, source, positions, extensions }: GraphQLErro
   // Until it is read or set, the stack keeps all that was called, and with it the whole validation.
   error.stack = message;
   return error;
+}
+
+/** Measured: a document takes about so many bytes for each character, and so many more for the plan of each of its operations. */
+const bytesPerCharacter = 100;
+const bytesPerOperation = 50_000;
+function bytesOf(source: string, { definitions }: DocumentNode): number {
+  const operations = definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION).length;
+  return source.length * bytesPerCharacter + operations * bytesPerOperation;
 }
 
 /** What an error takes besides its message, in characters: its places and its stack. */

@@ -81,6 +81,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     onExceeded: metrics.limit,
     introspection: config.INTROSPECTION === 'on',
     cacheEntries: config.OPERATION_CACHE_ENTRIES,
+    cacheMegabytes: config.OPERATION_CACHE_MB,
   });
   const { prepare } = operations;
   const checkCost = createCostLimit({ limits, listSize: config.LIMIT_LIST_SIZE, onExceeded: metrics.limit });
