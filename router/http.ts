@@ -105,9 +105,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   /** A request that is not taken on costs next to nothing: its body is not even read. */
   const takeOn = async (request: IncomingMessage, response: ServerResponse, search: string): Promise<void> => {
     for (const [name, value] of corsHeaders(request, options.corsOrigins)) response.setHeader(name, value);
-    const overload = admission.enter();
-    if (overload !== undefined) {
-      metrics.shed(overload);
+    if (admission.enter() !== undefined) {
       response.setHeader('retry-after', '1');
       return refuse(response, 503, 'OVERLOADED');
     }

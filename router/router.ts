@@ -85,6 +85,13 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   });
   const { prepare } = operations;
   const checkCost = createCostLimit({ limits, listSize: config.LIMIT_LIST_SIZE, onExceeded: metrics.limit });
+  const admission = createAdmission({
+    maxUnderWay: config.REQUESTS_UNDER_WAY,
+    maxLoopDelayMs: config.EVENT_LOOP_DELAY_MS,
+    onShed: metrics.shed,
+  });
+  opened.defer(watchLoop(admission));
+  metrics.readUnderWay(admission.underWay);
   const rates = createRateLimits({
     perAddress: config.RATE_LIMIT_PER_ADDRESS,
     perViewer: config.RATE_LIMIT_PER_VIEWER,
@@ -119,6 +126,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       prepare,
       checkCost,
       maxVariableDepth: config.LIMIT_VARIABLE_DEPTH,
+      admission,
       rates,
       persisted,
       identity,
@@ -155,12 +163,6 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     log,
   });
 
-  const admission = createAdmission({
-    maxUnderWay: config.REQUESTS_UNDER_WAY,
-    maxLoopDelayMs: config.EVENT_LOOP_DELAY_MS,
-  });
-  opened.defer(watchLoop(admission));
-  metrics.readUnderWay(admission.underWay);
   const http = createHttpServer({
     admission,
     answer: createGraphqlLanes({ apollo: graphql, prepare, execution, mask }),

@@ -61,6 +61,33 @@ test('a subscription is answered from the first moment on', async () => {
   expect(await events.next()).toEqual({ data: { thingChanged: { version: 1 } } });
 });
 
+test('a new supergraph reaches the subscriptions: those that fit go on, the others are told', async () => {
+  const nats = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'start-')), disposable: true });
+  cleanUp.defer(() => nats.close());
+  const connection = await connect({ servers: nats.url });
+  cleanUp.defer(() => connection.close());
+  await makeThingsStream(await connection.jetstreamManager());
+  const publish = (version: number): Promise<unknown> =>
+    connection.jetstream().publish('thing.changed.alice.a', JSON.stringify({ version }));
+  await publish(1);
+  const router = await start(() => connectBroker({ servers: nats.url, name: 'router', log }));
+  const client = createClient({
+    url: router.url.replace('http', 'ws'),
+    webSocketImpl: WebSocket,
+    retryAttempts: 0,
+    connectionParams: { authorization: tokenOf('alice') },
+  });
+  cleanUp.defer(() => client.dispose());
+  const fits = watch(client, 'subscription { thingChanged(id: "a") { version } }');
+  const fails = watch(client, 'subscription { thingChanged(id: "a") { version note } }');
+  await Promise.all([fits.next(), fails.next()]);
+  const next = testSupergraph.sdl.replaceAll(/\bnote: String\b/g, 'remark: String');
+  expect(await router.reload(next)).toBe('switched');
+  await expect(fails.next()).rejects.toMatchObject([{ extensions: { code: 'SUBSCRIPTION_SCHEMA_RELOAD' } }]);
+  await publish(2);
+  expect(await fits.next()).toEqual({ data: { thingChanged: { version: 2 } } });
+});
+
 test('without a broker it starts too, and answers what needs none', async () => {
   const router = await start(() => ({
     connection: new Promise(() => undefined),

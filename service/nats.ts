@@ -1,7 +1,8 @@
 // The connection to NATS: made in the background and remade for ever, so that a process starts and serves without a broker.
+import { setTimeout as pause } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { AckPolicy, connect, DiscardPolicy, Events, headers as natsHeaders, RetentionPolicy, StorageType } from 'nats';
-import type { JetStreamManager, MsgHdrs, NatsConnection, StreamInfo } from 'nats';
+import type { ConnectionOptions, JetStreamManager, MsgHdrs, NatsConnection, StreamInfo } from 'nats';
 import { z } from 'zod';
 import { commands, streams } from '../schema/events.ts';
 import type { CommandName, CommandReply, CommandRequest, StreamName } from '../schema/events.ts';
@@ -11,7 +12,7 @@ import { currentTraceparent, inSpan, SpanKind } from './telemetry.ts';
 
 /** A broker connection that may not be there yet, or not now. */
 export interface Broker {
-  /** Resolves at the first connection, which then reconnects by itself for ever. Never rejects. */
+  /** Resolves at the first connection, which then reconnects by itself for ever; never, when it is closed before. Never rejects. */
   readonly connection: Promise<NatsConnection>;
   isConnected(): boolean;
   /** Calls `listener` on each connection, the first one included; returns how to stop. */
@@ -20,6 +21,9 @@ export interface Broker {
   onDisconnect(listener: () => void): () => void;
   close(): Promise<void>;
 }
+
+/** Milliseconds between two attempts to connect, and as many more by chance. */
+const reconnectMs = 250;
 
 /**
  * Connects in the background. An address that is none throws at once.
@@ -37,29 +41,44 @@ export function connectBroker(options: {
   const lossListeners = new Set<() => void>();
   let current: NatsConnection | undefined;
   let connected = false;
-  const lifetime = { closing: false };
+  const closing = new AbortController();
   const announce = (connection: NatsConnection): void => {
     connected = true;
     for (const listener of listeners) listener(connection);
   };
 
+  const settings: ConnectionOptions = {
+    ...servers,
+    name: options.name,
+    inboxPrefix: `_INBOX.${options.name}`,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: reconnectMs,
+    reconnectJitter: reconnectMs,
+    // A silently dead peer is noticed within two pings.
+    pingInterval: 10_000,
+    maxPingOut: 2,
+    noAsyncTraces: true,
+    ignoreAuthErrorAbort: true,
+  };
+
+  /** The client's own waiting for the first connection cannot be ended, so it is done here. */
+  const connectAtLast = async (): Promise<NatsConnection> => {
+    while (!closing.signal.aborted) {
+      try {
+        return await connect(settings);
+      } catch (error) {
+        log.debug({ error }, 'no broker yet');
+        const wait = reconnectMs * (1 + Math.random());
+        await pause(wait, undefined, { signal: closing.signal }).catch(() => undefined);
+      }
+    }
+    return new Promise(() => undefined);
+  };
+
   const connection = (async (): Promise<NatsConnection> => {
-    const established = await connect({
-      ...servers,
-      name: options.name,
-      inboxPrefix: `_INBOX.${options.name}`,
-      waitOnFirstConnect: true,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 250,
-      reconnectJitter: 250,
-      // A silently dead peer is noticed within two pings.
-      pingInterval: 10_000,
-      maxPingOut: 2,
-      noAsyncTraces: true,
-      ignoreAuthErrorAbort: true,
-    });
+    const established = await connectAtLast();
     current = established;
-    if (lifetime.closing) await established.close();
+    if (closing.signal.aborted) await established.close();
     void (async () => {
       for await (const status of established.status()) {
         if (status.type === Events.Disconnect) {
@@ -92,7 +111,7 @@ export function connectBroker(options: {
       return () => lossListeners.delete(listener);
     },
     async close() {
-      lifetime.closing = true;
+      closing.abort();
       connected = false;
       await current?.close();
     },

@@ -14,6 +14,7 @@ import type { PersistedOperations } from '../persisted-operations.ts';
 import type { RateLimits } from '../rate-limits.ts';
 import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
+import type { Admission } from '../traffic/admission.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { LiveEngine } from './engine.ts';
 import type { LiveMetrics } from './live-metrics.ts';
@@ -27,6 +28,8 @@ export interface LiveDeps {
   readonly checkCost: CheckCost;
   /** Levels of lists and objects that a variable may have. */
   readonly maxVariableDepth: number;
+  /** Room for queries and mutations over a socket; a subscription costs little but its start. */
+  readonly admission: Admission;
   readonly rates: RateLimits;
   readonly persisted: PersistedOperations;
   readonly identity: Identity;

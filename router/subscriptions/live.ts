@@ -10,6 +10,7 @@ import type { PrepareOperation } from '../operations.ts';
 import type { PersistedOperations } from '../persisted-operations.ts';
 import type { RateLimits } from '../rate-limits.ts';
 import type { Supergraph } from '../supergraph.ts';
+import type { Admission } from '../traffic/admission.ts';
 import { createClientHost } from './client-host.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { createCursorCodec } from './cursor.ts';
@@ -31,6 +32,8 @@ export interface LiveOptions {
   readonly checkCost: CheckCost;
   /** Levels of lists and objects that a variable may have. */
   readonly maxVariableDepth: number;
+  /** Room for queries and mutations over a socket. */
+  readonly admission: Admission;
   readonly rates: RateLimits;
   readonly persisted: PersistedOperations;
   readonly identity: Identity;

@@ -8,7 +8,7 @@ import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
 import { clients } from './test-clients.ts';
 import type { ClientSubscription } from './test-clients.ts';
-import { composeThings, makeThingsStream, startTestLive, tokenOf } from './test-live.ts';
+import { composeThings, makeThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
 import type { TestLive, TestLiveOptions } from './test-live.ts';
 
 let broker: Nats;
@@ -150,4 +150,49 @@ describe.each(Object.entries(clients))('%s', (_name, createClient) => {
         await new Promise(setImmediate);
     });
   });
+});
+
+test.each(['text/event-stream', 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0, application/json'])(
+  'a viewer who starts more streams than their rate allows is told when to come again: %s',
+  async (accept) => {
+    live = await startTestLive({ natsUrl: broker.url, rates: { perViewer: 1 } });
+    try {
+      await live.publish('alice', 'a', 1);
+      await live.publish('bob', 'a', 1);
+      const start = async (viewer: string): Promise<Response> =>
+        fetch(live.httpUrl, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', accept, authorization: tokenOf(viewer) },
+          body: JSON.stringify({ query: one, variables: { id: 'a' } }),
+        });
+      const first = await start('alice');
+      const second = await start('alice');
+      const other = await start('bob');
+      expect([first.status, second.status, other.status]).toEqual([200, 429, 200]);
+      expect(second.headers.get('retry-after')).toBe('1');
+      expect(await second.json()).toMatchObject({ errors: [{ extensions: { code: 'RATE_LIMITED', retryAfter: 1 } }] });
+      await Promise.all([first.body?.cancel(), other.body?.cancel()]);
+    } finally {
+      await live.close();
+    }
+  },
+);
+
+test('variables over a socket are as deep as they may be, and no deeper', async () => {
+  live = await startTestLive({ natsUrl: broker.url });
+  try {
+    const socket = live.client(tokenOf('alice'), { lazy: false });
+    const nested = (levels: number): unknown => (levels === 0 ? 'x' : [nested(levels - 1)]);
+    const refusal = async (levels: number): Promise<unknown> =>
+      watch(socket, 'query ($id: ID!) { thing(id: $id) { name } }', { id: nested(levels) })
+        .next()
+        .catch((errors: unknown) => errors);
+    const tooDeep = expect.stringMatching(/nested deeper than the 5 levels/) as unknown;
+    const extensions = { code: 'BAD_USER_INPUT' };
+    expect(await refusal(6)).toMatchObject([{ message: tooDeep, extensions }]);
+    // No list is an id; but it was looked at.
+    expect(await refusal(5)).toMatchObject([{ message: expect.stringMatching(/ID cannot represent/), extensions }]);
+  } finally {
+    await live.close();
+  }
 });

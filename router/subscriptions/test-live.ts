@@ -26,6 +26,7 @@ import type { RateLimitOptions } from '../rate-limits.ts';
 import type { RequestContext } from '../subgraph-client.ts';
 import { loadSupergraph } from '../supergraph.ts';
 import type { Supergraph } from '../supergraph.ts';
+import { createAdmission } from '../traffic/admission.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { EngineLimits } from './engine.ts';
 import type { HydrationClient } from './hydrate.ts';
@@ -98,17 +99,20 @@ export const { prepare: prepareTestOperation } = createOperations({
 export function thingsSubgraph() {
   const requests: { readonly request: SubgraphRequest; readonly context: RequestContext }[] = [];
   let gate: Promise<void> = Promise.resolve();
+  let onAsked: () => void = () => undefined;
   const thing = (id: unknown) => ({ __typename: 'Thing', id, name: `thing ${String(id)}`, size: 7 });
   const subgraph = {
     requests,
-    /** Answers wait until the returned function is called. */
-    hold(): () => void {
+    /** Answers wait until the returned function is called; `asked` is called for each question. */
+    hold(asked: () => void = () => undefined): () => void {
       const { promise, resolve } = Promise.withResolvers<void>();
       gate = promise;
+      onAsked = asked;
       return resolve;
     },
     async fetch(request: SubgraphRequest, context: RequestContext) {
       requests.push({ request, context });
+      onAsked();
       await gate;
       const { representations, id } = request.variables as { representations?: { id: string }[]; id?: string };
       if (representations === undefined) return { data: { thing: thing(id) } };
@@ -149,6 +153,8 @@ export interface TestLiveOptions {
   readonly natsUrl: string;
   readonly limits?: Partial<ConnectionLimits & EngineLimits>;
   readonly cursorSecrets?: readonly string[];
+  /** Queries and mutations under way, at most; by default as many as come. */
+  readonly maxUnderWay?: number;
   /** By default nothing is limited. The clock of the rates stands still. */
   readonly rates?: Partial<RateLimitOptions>;
 }
@@ -198,6 +204,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
       onUnlisted: () => undefined,
       list: undefined,
     }),
+    admission: createAdmission({ maxUnderWay: options.maxUnderWay ?? Infinity, maxLoopDelayMs: Infinity }),
     rates: createRateLimits({
       perAddress: 0,
       perViewer: 0,

@@ -105,9 +105,14 @@ async function start(
       await deps.engine.subscribe({ operation, variables: values, sink });
       return;
     }
-    const result = await runOperation(operation, values, deps.fetch, { viewer: connection.viewer });
-    const { errors, ...rest } = result;
-    connection.answer(id, sink, errors === undefined ? rest : { errors: errors.map(deps.maskError), ...rest });
+    if (deps.admission.enter() !== undefined) throw new CodedError('OVERLOADED', undefined, { retryAfter: 1 });
+    try {
+      const result = await runOperation(operation, values, deps.fetch, { viewer: connection.viewer });
+      const { errors, ...rest } = result;
+      connection.answer(id, sink, errors === undefined ? rest : { errors: errors.map(deps.maskError), ...rest });
+    } finally {
+      deps.admission.leave();
+    }
   } catch (error) {
     if (codeOf(error) === 'INTERNAL_SERVER_ERROR') deps.log.error({ error }, 'an operation could not be started');
     const told = error instanceof GraphQLError ? error : new CodedError('INTERNAL_SERVER_ERROR', undefined, {}, error);

@@ -109,6 +109,26 @@ describe('many operations on one connection', () => {
     await query.end();
   });
 
+  test('queries and mutations are so many under way, as over HTTP, and subscriptions are not among them', async () => {
+    const { client, publish, subgraph } = await start({ maxUnderWay: 1 });
+    await publish('alice', 'a', 1);
+    const own = client(tokenOf('alice'), { lazy: false });
+    const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
+    const release = subgraph.hold(asked);
+    const first = watch(own, 'query ($id: ID!) { thing(id: $id) { name } }', { id: 'x' });
+    const answer = first.next();
+    await isAsked;
+    await expect(watch(own, '{ thing(id: "y") { name } }').next()).rejects.toMatchObject([
+      { extensions: { code: 'OVERLOADED', retryAfter: 1 } },
+    ]);
+    const events = watch(own, one, { id: 'a' });
+    expect((await events.next()).data?.['thingChanged']).toMatchObject({ version: 1 });
+    release();
+    expect(await answer).toEqual({ data: { thing: { name: 'thing x' } } });
+    const next = watch(own, 'query ($id: ID!) { thing(id: $id) { name } }', { id: 'z' });
+    expect(await next.next()).toEqual({ data: { thing: { name: 'thing z' } } });
+  });
+
   test('what is wrong with one is told to that one', async () => {
     const { client, publish } = await start();
     await publish('alice', 'a', 1);

@@ -10,6 +10,8 @@ export interface AdmissionLimits {
   readonly maxUnderWay: number;
   /** Milliseconds by which the event loop may be late for some time. */
   readonly maxLoopDelayMs: number;
+  /** Told of each request that is not taken on. */
+  readonly onShed?: (overload: Overload) => void;
 }
 
 export interface Admission {
@@ -25,15 +27,17 @@ export interface Admission {
 const lateSamples = 4;
 const samplePeriodMs = 50;
 
-export function createAdmission({ maxUnderWay, maxLoopDelayMs }: AdmissionLimits): Admission {
+export function createAdmission({ maxUnderWay, maxLoopDelayMs, onShed }: AdmissionLimits): Admission {
   let underWay = 0;
   let late = 0;
+  const overload = (): Overload | undefined =>
+    underWay >= maxUnderWay ? 'under-way' : late >= lateSamples ? 'loop-delay' : undefined;
   return {
     enter() {
-      if (underWay >= maxUnderWay) return 'under-way';
-      if (late >= lateSamples) return 'loop-delay';
-      underWay += 1;
-      return undefined;
+      const reason = overload();
+      if (reason === undefined) underWay += 1;
+      else onShed?.(reason);
+      return reason;
     },
     leave() {
       underWay -= 1;

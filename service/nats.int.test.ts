@@ -1,0 +1,57 @@
+// A broker that is not there yet: connected to when it comes, and not looked for any more once nobody wants it.
+import { expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { mkdtemp } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startNats } from '../dev/nats.ts';
+import { createLog } from './log.ts';
+import { connectBroker } from './nats.ts';
+
+const log = createLog('test', 'silent');
+
+/** Takes connections and ends each at once, as a proxy does whose broker is away. */
+async function listenWithoutBroker(port = 0): Promise<{ readonly server: Server; readonly address: string }> {
+  const server = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  return { server, address: `127.0.0.1:${String((server.address() as AddressInfo).port)}` };
+}
+
+test('closed before its first connection, it tries no more', async () => {
+  const { server, address } = await listenWithoutBroker();
+  let attempts = 0;
+  server.on('connection', () => attempts++);
+  const broker = connectBroker({ servers: address, name: 'test', log });
+  try {
+    while (attempts < 2) await once(server, 'connection');
+    await broker.close();
+    const tried = attempts;
+    // Several times as long as from the first attempt to the second.
+    const other = connectBroker({ servers: address, name: 'other', log });
+    for (let seen = 0; seen < 4; seen++) await once(server, 'connection');
+    await other.close();
+    expect(attempts - tried).toBe(4);
+    expect(broker.isConnected()).toBe(false);
+  } finally {
+    server.close();
+  }
+});
+
+test('it connects to a broker that comes later', async () => {
+  const { server, address } = await listenWithoutBroker();
+  const broker = connectBroker({ servers: address, name: 'test', log });
+  await once(server, 'connection');
+  server.close();
+  await once(server, 'close');
+  const port = Number(address.split(':')[1]);
+  const nats = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'broker-')), disposable: true, port });
+  try {
+    await broker.connection;
+    expect(broker.isConnected()).toBe(true);
+  } finally {
+    await broker.close();
+    await nats.close();
+  }
+});
