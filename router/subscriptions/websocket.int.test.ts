@@ -115,8 +115,7 @@ describe('many operations on one connection', () => {
     const own = client(tokenOf('alice'), { lazy: false });
     const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
     const release = subgraph.hold(asked);
-    const first = watch(own, 'query ($id: ID!) { thing(id: $id) { name } }', { id: 'x' });
-    const answer = first.next();
+    const answer = watch(own, 'query ($id: ID!) { thing(id: $id) { name } }', { id: 'x' }).next();
     await isAsked;
     await expect(watch(own, '{ thing(id: "y") { name } }').next()).rejects.toMatchObject([
       { extensions: { code: 'OVERLOADED', retryAfter: 1 } },
