@@ -12,7 +12,7 @@ import { saveMemoryWhenQuiet } from './memory-saving.ts';
 import { readPersistedList } from './persisted-manifest.ts';
 import type { PersistedList } from './persisted-manifest.ts';
 import { startRouter } from './router.ts';
-import { readSupergraphFile, watchSupergraphFile } from './supergraph-file.ts';
+import { readTextFile, watchTextFile } from './text-file.ts';
 import { loadSupergraph } from './supergraph.ts';
 import type { Supergraph } from './supergraph.ts';
 
@@ -34,7 +34,7 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
   resources.defer(() => router.close());
   resources.defer(saveMemoryWhenQuiet());
   resources.defer(
-    watchSupergraphFile({
+    watchTextFile({
       path: config.SUPERGRAPH_FILE,
       content: supergraph.sdl,
       pollMs: config.SUPERGRAPH_POLL_MS,
@@ -44,7 +44,7 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
   );
   if (persisted !== undefined) {
     resources.defer(
-      watchSupergraphFile({
+      watchTextFile({
         path: persisted.path,
         content: persisted.content,
         pollMs: config.SUPERGRAPH_POLL_MS,
@@ -59,7 +59,7 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
 /** @throws ConfigurationError in one line */
 function firstSupergraph({ SUPERGRAPH_FILE, subgraphUrls }: RouterConfig): Supergraph {
   try {
-    return loadSupergraph(readSupergraphFile(SUPERGRAPH_FILE), subgraphUrls);
+    return loadSupergraph(readTextFile(SUPERGRAPH_FILE), subgraphUrls);
   } catch (error) {
     const problem = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');
     throw new ConfigurationError(`${SUPERGRAPH_FILE} cannot be served as a supergraph: ${problem}`);
@@ -72,7 +72,7 @@ function firstPersistedList({
 }: RouterConfig): { path: string; content: string; list: PersistedList } | undefined {
   if (path === undefined) return undefined;
   try {
-    const content = readSupergraphFile(path);
+    const content = readTextFile(path);
     return { path, content, list: readPersistedList(content) };
   } catch (error) {
     const problem = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');

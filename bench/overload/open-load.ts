@@ -2,7 +2,7 @@
 // other. A request is counted from the moment when it was due. A child process, told over IPC what to ask.
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { operations, variants } from '../query/graph.ts';
+import { requestsOf } from '../query/graph.ts';
 
 export interface OpenLoadOrder {
   readonly port: number;
@@ -149,17 +149,4 @@ async function open(port: number, free: Connection[]): Promise<Connection> {
   };
   await dial();
   return connection;
-}
-
-function requestsOf(name: string): Buffer[] {
-  const operation = operations.find((one) => one.name === name);
-  if (operation === undefined) throw new Error(`There is no operation ${name}.`);
-  const query = operation.query.replaceAll(/\s+/g, ' ');
-  return Array.from({ length: variants }, (_, variant) => {
-    const body = JSON.stringify({ query, variables: operation.variables(variant) });
-    return Buffer.from(
-      `POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\naccept: application/json\r\n` +
-        `content-length: ${String(Buffer.byteLength(body))}\r\n\r\n${body}`,
-    );
-  });
 }

@@ -210,3 +210,17 @@ export function subgraphSchemas(): ReadonlyMap<string, GraphQLSchema> {
     ]),
   );
 }
+
+/** The requests of an operation as they go over a connection, one for each variant. */
+export function requestsOf(name: string): Buffer[] {
+  const operation = operations.find((one) => one.name === name);
+  if (operation === undefined) throw new Error(`There is no operation ${name}.`);
+  const query = operation.query.replaceAll(/\s+/g, ' ');
+  return Array.from({ length: variants }, (_, variant) => {
+    const body = JSON.stringify({ query, variables: operation.variables(variant) });
+    return Buffer.from(
+      `POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\naccept: application/json\r\n` +
+        `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  });
+}

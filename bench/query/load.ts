@@ -1,7 +1,7 @@
 // The load: connections that each ask again as soon as they are answered. HTTP is read by hand, so that it costs little beside the gateway.
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { operations, variants } from './graph.ts';
+import { requestsOf } from './graph.ts';
 
 /** What to ask, of whom, for how long. */
 export interface LoadOrder {
@@ -105,17 +105,4 @@ function client(
   socket.on('close', () => reject(new Error('the gateway closed a connection')));
   socket.on('connect', ask);
   return promise;
-}
-
-function requestsOf(name: string): Buffer[] {
-  const operation = operations.find((one) => one.name === name);
-  if (operation === undefined) throw new Error(`There is no operation ${name}.`);
-  const query = operation.query.replaceAll(/\s+/g, ' ');
-  return Array.from({ length: variants }, (_, variant) => {
-    const body = JSON.stringify({ query, variables: operation.variables(variant) });
-    return Buffer.from(
-      `POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\naccept: application/json\r\n` +
-        `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
-  });
 }

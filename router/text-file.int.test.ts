@@ -3,13 +3,13 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { watchSupergraphFile } from './supergraph-file.ts';
+import { watchTextFile } from './text-file.ts';
 
 let folder: string;
 let stop: (() => void) | undefined;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'supergraph-file-'));
+  folder = await mkdtemp(join(tmpdir(), 'text-file-'));
 });
 afterEach(async () => {
   stop?.();
@@ -29,7 +29,7 @@ function watching(
     told.push(one);
     wake?.();
   };
-  stop = watchSupergraphFile({
+  stop = watchTextFile({
     path,
     content,
     pollMs,

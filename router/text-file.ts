@@ -1,11 +1,11 @@
-// Watches the file of a supergraph for new content, however it comes: written in place, renamed over (as editors and deploys do), or by
+// Watches a text file, a supergraph or a list of operations, for new content, however it comes: written in place, renamed over (as editors and deploys do), or by
 // a symlink that is swapped above it (as Kubernetes updates a ConfigMap). What the content means is not known here.
 import { readFileSync, watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-export interface SupergraphFileOptions {
+export interface TextFileOptions {
   readonly path: string;
   /** What is known of it already. */
   readonly content: string;
@@ -21,12 +21,12 @@ export interface SupergraphFileOptions {
 const settleMs = 100;
 
 /** @throws Error when the file cannot be read */
-export function readSupergraphFile(path: string): string {
+export function readTextFile(path: string): string {
   return readFileSync(path, 'utf8');
 }
 
 /** @returns how to stop. */
-export function watchSupergraphFile(options: SupergraphFileOptions): () => void {
+export function watchTextFile(options: TextFileOptions): () => void {
   const { path, pollMs, onContent, onUnreadable } = options;
   let known: string | undefined = options.content;
   let stopped = false;
