@@ -2,12 +2,14 @@
 import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { composeSupergraph, readSubgraphs } from '../../schema/compose.ts';
 import { freePort, hive as hiveArgs, installPeers } from '../query/contestants.ts';
 import { plainFields } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { rate } from './fan-out.ts';
+import { openInspector } from './inspector.ts';
 import { clockText, percentile, residentKb, round, stopProcess } from './processes.ts';
 import type { Child } from './processes.ts';
 import { openRaw } from './raw-client.ts';
@@ -16,6 +18,7 @@ interface Contestant {
   readonly name: string;
   readonly pid: number;
   readonly url: string;
+  readonly inspectorUrl: string | undefined;
   /** Breaks the way that events come for a moment. */
   cut(): Promise<unknown>;
 }
@@ -51,17 +54,17 @@ export async function hive(bench: Bench): Promise<void> {
   await change();
   for (const contestant of contestants) {
     const { name, pid, url } = contestant;
+    const inspector = await openInspector(contestant.inspectorUrl ?? '');
     const clients = await bench.start('./clients.ts');
     const sockets = (count: number) => Array.from({ length: count }, () => ({ token, orders: ['hot'] }));
     const open = (count: number): Promise<unknown> =>
       clients.ask({ kind: 'open', url, sockets: sockets(count), query: plainFields });
     // The first ones grow what is needed once.
     await open(10);
-    await pause(3_000);
-    const before = residentKb(pid);
+    const before = await inspector.heapBytes();
     await open(watchers - 10);
-    await pause(3_000);
-    const residentKbEach = round((residentKb(pid) - before) / (watchers - 10));
+    const heapKbEach = round(((await inspector.heapBytes()) - before) / 1024 / (watchers - 10));
+    inspector.close();
     // The first turn warms up.
     await rate(pid, clients, watchers, events, change);
     const speed = await rate(pid, clients, watchers, events, change);
@@ -71,7 +74,7 @@ export async function hive(bench: Bench): Promise<void> {
         await pause(500);
       }
     });
-    console.log({ name, watchers, ...speed, ...latencies, residentKbEach });
+    console.log({ name, watchers, ...speed, ...latencies, heapKbEach, residentMb: Math.round(residentKb(pid) / 1024) });
     await clients.stop();
 
     const watcher = await watch(url, token);
@@ -137,7 +140,7 @@ async function startHive(
   bench: Bench,
   subgraph: Child,
   transport: 'sse' | 'ws',
-): Promise<{ readonly pid: number; readonly url: string }> {
+): Promise<{ readonly pid: number; readonly url: string; readonly inspectorUrl: string | undefined }> {
   await installPeers();
   const eventsUrl = await subgraph.ask<string>({ kind: 'url' });
   const { supergraphSdl } = composeSupergraph(
@@ -149,17 +152,19 @@ async function startHive(
   const config = join(bench.folder, `gateway-${transport}.config.mjs`);
   await writeFile(config, `export const gatewayConfig = ${JSON.stringify({ transportEntries: { events } })};`);
   const port = await freePort();
-  const child = spawn(process.execPath, [...hiveArgs(file, port), `--config-path=${config}`], {
+  const child = spawn(process.execPath, ['--inspect=127.0.0.1:0', ...hiveArgs(file, port), `--config-path=${config}`], {
     env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
-    // It logs each upstream failure at length.
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
   bench.defer(() => stopProcess(child));
+  let inspectorUrl: string | undefined;
+  // It logs each upstream failure at length, which is not shown.
+  createInterface(child.stderr).on('line', (line) => (inspectorUrl ??= /ws:\/\/\S+/.exec(line)?.[0]));
   const url = `http://127.0.0.1:${String(port)}/graphql`;
   const ask = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"query":"{ __typename }"}' };
   while (child.exitCode === null) {
     const answer = await fetch(url, ask).catch(() => undefined);
-    if (answer?.ok === true) return { pid: child.pid ?? 0, url: url.replace('http', 'ws') };
+    if (answer?.ok === true) return { pid: child.pid ?? 0, url: url.replace('http', 'ws'), inspectorUrl };
     await pause(200);
   }
   throw new Error('Hive Gateway has ended');

@@ -26,7 +26,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   // Subgraphs that take one viewer in a request, as foreign ones do.
   'latency-single': { options: { operationBatches: false }, run: (bench) => latency(bench, false) },
   frozen: { run: frozen },
-  hive: { run: hive },
+  hive: { options: { inspect: true }, run: hive },
   leaks: { options: { inspect: true }, run: leaks },
 };
 
