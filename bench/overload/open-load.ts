@@ -69,7 +69,8 @@ async function run({ port, rates, milliseconds, connections }: OpenLoadOrder): P
           const dueAt = startedAt + (source.sent / source.rate) * 1_000;
           const tally = tallyOf(source.name, Math.floor((dueAt - startedAt) / 1_000));
           const request = source.requests[source.sent++ % source.requests.length] as Buffer;
-          const connection = free.pop();
+          // Each in its turn: a server closes one that sends nothing for ten seconds.
+          const connection = free.shift();
           if (connection === undefined) {
             tally.unsent++;
             continue;
