@@ -8,7 +8,7 @@ import { connectBroker } from '../service/nats.ts';
 import { startTracing } from '../service/telemetry.ts';
 import { readConfig } from './config.ts';
 import type { RouterConfig } from './config.ts';
-import { saveMemoryWhenQuiet } from './memory-saving.ts';
+import { saveMemory } from './memory-saving.ts';
 import { readPersistedList } from './persisted-manifest.ts';
 import type { PersistedList } from './persisted-manifest.ts';
 import { startRouter } from './router.ts';
@@ -32,7 +32,7 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
     log,
   });
   resources.defer(() => router.close());
-  resources.defer(saveMemoryWhenQuiet());
+  resources.defer(saveMemory(router.subscriptionsOpened));
   resources.defer(
     watchTextFile({
       path: config.SUPERGRAPH_FILE,

@@ -48,6 +48,8 @@ export interface Router {
   reload(sdl: string): Promise<ReloadOutcome>;
   /** Says that there is something new that cannot even be read. */
   refuse(error: unknown): void;
+  /** How many subscriptions were opened so far. */
+  subscriptionsOpened(): number;
   /** Another list of operations takes over; one that cannot be read leaves the present one. */
   usePersistedList(json: string): void;
   /** Drains: sockets are told, requests under way are answered, then everything is closed. */
@@ -201,6 +203,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     supergraph: graphql.supergraph,
     reload: reloads.offer,
     refuse: reloads.refused,
+    subscriptionsOpened: () => live?.opened() ?? 0,
     usePersistedList(json) {
       try {
         const list = readPersistedList(json);

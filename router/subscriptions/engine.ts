@@ -72,6 +72,8 @@ export interface LiveEngine {
   subscribe(request: SubscribeRequest): Promise<void>;
   /** Goes over to a new supergraph: subscriptions that still fit are planned anew, the others end with SUBSCRIPTION_SCHEMA_RELOAD. */
   reload(supergraph: Supergraph, prepare: PrepareOperation): void;
+  /** How many subscriptions were opened so far. */
+  opened(): number;
   /** Ends every subscription with SHUTTING_DOWN and takes no new one. Transports have drained theirs before. */
   close(): void;
 }
@@ -85,6 +87,7 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
   /** By stream, then by subject. */
   const topics = new Map<string, Map<string, Topic>>();
   let closed = false;
+  let opened = 0;
 
   const stopWatchingBroker = source.onReconnect(() => {
     for (const ofStream of topics.values()) for (const topic of ofStream.values()) topic.suspend();
@@ -193,6 +196,7 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
       }
       // From here on the subscriber leaves the topic, and what is published reaches it.
       metrics.subscriptions.inc();
+      opened += 1;
       try {
         const begun = begin(subscriber, target, beginningDeps);
         sink.opened(subscriber);
@@ -209,6 +213,8 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
         subscriber.whenLive(() => regroup(subscriber, () => reload(subscriber, replan, groupOf)));
       }
     },
+
+    opened: () => opened,
 
     close() {
       closed = true;

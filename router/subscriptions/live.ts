@@ -59,6 +59,8 @@ export interface Live {
   ): Promise<boolean>;
   /** After `supergraph()` gives a new one: subscriptions that still fit go on, the others end with SUBSCRIPTION_SCHEMA_RELOAD. */
   reload(): void;
+  /** How many subscriptions were opened so far. */
+  opened(): number;
   /** Takes no new client and ends the others in waves, each told SHUTTING_DOWN. The broker stays open. */
   close(): Promise<void>;
 }
@@ -82,6 +84,7 @@ export function createLive(options: LiveOptions): Live {
     attach: (server, path) => attachWebSocket(server, path, host),
     answer: (request, response, params) => answerAsStream(request, response, params, host),
     reload: () => engine.reload(supergraph(), prepare),
+    opened: engine.opened,
     async close() {
       await host.close();
       engine.close();
