@@ -47,6 +47,8 @@ export interface Supergraph {
   readonly eventFields: ReadonlyMap<string, EventField>;
   readonly authRules: AuthRules;
   readonly costRules: CostRules;
+  /** The labels of progressive overrides, each once. Empty when every override holds for all. */
+  readonly overrideLabels: readonly string[];
 }
 
 const eventSpec = 'https://baedal.dev/specs/event';
@@ -109,6 +111,7 @@ function* loadInSteps(sdl: string, urlOverrides: Readonly<Record<string, string>
     eventFields: readEventFields(document, federation),
     authRules: readAuthRules(document),
     costRules: readCostRules(document),
+    overrideLabels: readOverrideLabels(document),
   });
 }
 
@@ -133,6 +136,19 @@ function withoutPurposes(document: DocumentNode): DocumentNode {
 function withoutCosts(document: DocumentNode): DocumentNode {
   const names = costDirectives(document);
   return visit(document, { Directive: ({ name }) => (names.includes(name.value) ? null : undefined) });
+}
+
+function readOverrideLabels(document: DocumentNode): string[] {
+  const labels = new Set<string>();
+  visit(document, {
+    FieldDefinition(field) {
+      for (const use of directivesNamed(field, 'join__field')) {
+        const { overrideLabel } = argumentsOf(use);
+        if (typeof overrideLabel === 'string') labels.add(overrideLabel);
+      }
+    },
+  });
+  return [...labels];
 }
 
 function readEventFields(document: DocumentNode, federation: FederationSupergraph): ReadonlyMap<string, EventField> {

@@ -4,6 +4,7 @@ import { isDataObject, type DataObject } from './data.ts';
 import { decidingVariablesOf, hasDefer, runtimeTypeOf, splitOperation, type DeferredPart } from './defer.ts';
 import { resolveIntrospection } from './introspection.ts';
 import { dataKeysFor, documentToPlan } from './keys.ts';
+import { decideOverrides, type Overrides } from './overrides.ts';
 import type { CompiledPlan } from './plan.ts';
 import { shapeExactly, type Path, type Shaped } from './shape-exact.ts';
 import { compileShape, type ObjectShape } from './shape.ts';
@@ -46,23 +47,32 @@ export function createDeferrals(source: VariantSource): FindDeferral {
   const names = decidingVariablesOf(document);
   const known = new Map<string, Deferral | undefined>();
   return (variables) => {
-    const key = names.map((name) => (variables[name] === true ? '1' : variables[name] === false ? '0' : '-')).join('');
+    const overrides = decideOverrides(source.supergraph);
+    const key = names.reduce(
+      (start, name) => start + (variables[name] === true ? '1' : variables[name] === false ? '0' : '-'),
+      overrides.key,
+    );
     if (!known.has(key)) {
       if (known.size >= maxDeferrals) known.clear();
-      known.set(key, createDeferral(source, Object.fromEntries(names.map((name) => [name, variables[name]]))));
+      const deciding = Object.fromEntries(names.map((name) => [name, variables[name]]));
+      known.set(key, createDeferral(source, deciding, overrides));
     }
     return known.get(key);
   };
 }
 
-function createDeferral(source: VariantSource, variables: Readonly<Record<string, unknown>>): Deferral | undefined {
+function createDeferral(
+  source: VariantSource,
+  variables: Readonly<Record<string, unknown>>,
+  overrides: Overrides,
+): Deferral | undefined {
   const { supergraph, document, operation } = source;
   const { schema } = supergraph;
   const keyOf = dataKeysFor(document, supergraph);
   const rootType = schema.getRootType(operation.operation);
   const { document: planned, primary, parts } = splitOperation({ supergraph, document, operation, keyOf, variables });
   if (parts.length === 0 || !rootType) return undefined;
-  const plan = planOf(source, documentToPlan(planned, keyOf, variables, true));
+  const plan = planOf(source, documentToPlan(planned, keyOf, variables, true), overrides);
   // The planner sees no use in it, or has put the fetches in an order that needs them run in rounds.
   if (plan.blocks.length === 0 || plan.isMisordered) return undefined;
 

@@ -22,7 +22,7 @@ export interface CompiledOperation {
   readonly mayDefer: boolean;
   /** What is deferred, for those who can answer in pieces. */
   readonly deferralFor: FindDeferral;
-  /** Whether variables decide what is asked. */
+  /** Whether variables, or the overrides that hold for a request, decide what is asked. */
   readonly isConditional: boolean;
   /** The field of a subscription. */
   readonly rootField: string | undefined;
@@ -73,7 +73,8 @@ function compile(
     variantFor: createVariants(source),
     mayDefer: hasDefer(document),
     deferralFor: createDeferrals(source),
-    isConditional: conditionVariablesOf(selectableOf(document, operation)).length > 0,
+    isConditional:
+      supergraph.overrideLabels.length > 0 || conditionVariablesOf(selectableOf(document, operation)).length > 0,
     rootField: kind === 'subscription' ? rootFieldOf(selectableOf(document, operation)) : undefined,
   };
 }

@@ -1,5 +1,5 @@
-// The variants of one operation: for each combination of what its @skip and @include say, a plan and the shape of the
-// response. The planner (2.14.4) makes wrong plans where a conditional field requires others, and better ones without
+// The variants of one operation: for each combination of what its @skip and @include say, and of the overrides that hold, a plan
+// and the shape of the response. The planner (2.14.4) makes wrong plans where a conditional field requires others, and better ones without
 // conditions; so conditions are decided before it plans.
 import { operationFromDocument } from '@apollo/federation-internals';
 import { GraphQLError, Kind } from 'graphql';
@@ -10,6 +10,7 @@ import { conditionVariablesOf } from './conditions.ts';
 import type { DataObject } from './data.ts';
 import { resolveIntrospection } from './introspection.ts';
 import { dataKeysFor, documentToPlan } from './keys.ts';
+import { decideOverrides, type Overrides } from './overrides.ts';
 import { compilePlan, type CompiledPlan } from './plan.ts';
 import { compileFastShaper, type FastShaper } from './shape-fast.ts';
 import { shapeExactly, type Shaped } from './shape-exact.ts';
@@ -45,21 +46,24 @@ export interface VariantSource {
 /** So many combinations of conditions are kept for one operation. */
 const maxVariants = 16;
 
-/** Prepares the variants of an operation. Without conditions the only one is made at once. */
+/** Prepares the variants of an operation. Where nothing decides between several, the only one is made at once. */
 export function createVariants(source: VariantSource): FindVariant {
   const conditions = conditionVariablesOf(selectableOf(source.document, source.operation));
-  if (conditions.length === 0) {
-    const only = createVariant(source, {});
+  const { overrideLabels } = source.supergraph;
+  if (conditions.length === 0 && overrideLabels.length === 0) {
+    const only = createVariant(source, {}, decideOverrides(source.supergraph));
     return () => only;
   }
   const variants = new Map<string, Variant>();
   return (variables) => {
-    let key = '';
+    const overrides = decideOverrides(source.supergraph);
+    let { key } = overrides;
     for (const name of conditions) key += variables[name] === true ? '1' : '0';
     let variant = variants.get(key);
     if (!variant) {
       // The variables that decide nothing must not be kept.
-      variant = createVariant(source, Object.fromEntries(conditions.map((name) => [name, variables[name] === true])));
+      const deciding = Object.fromEntries(conditions.map((name) => [name, variables[name] === true]));
+      variant = createVariant(source, deciding, overrides);
       if (variants.size >= maxVariants) variants.clear();
       variants.set(key, variant);
     }
@@ -67,7 +71,11 @@ export function createVariants(source: VariantSource): FindVariant {
   };
 }
 
-function createVariant(source: VariantSource, variables: Readonly<Record<string, unknown>>): Variant {
+function createVariant(
+  source: VariantSource,
+  variables: Readonly<Record<string, unknown>>,
+  overrides: Overrides,
+): Variant {
   const { supergraph, document, operation, permitted } = source;
   const { schema } = supergraph;
   const rootType = schema.getRootType(operation.operation);
@@ -79,7 +87,7 @@ function createVariant(source: VariantSource, variables: Readonly<Record<string,
     createShaper(source, compileShape({ schema, variables, dataKeyOf: keyOf }, rootType, whole, left));
   return {
     plan: permitted
-      ? planOf(source, documentToPlan(permitted, keyOf, variables))
+      ? planOf(source, documentToPlan(permitted, keyOf, variables), overrides)
       : compilePlan(supergraph, { kind: 'QueryPlan' }),
     shaper: shaperFor(keyOf),
     eventShaper: shaperFor((field) => field.name.value),
@@ -100,17 +108,22 @@ export function createShaper(source: VariantSource, shape: ObjectShape): Shaper 
   };
 }
 
-/** The label of a progressive `@override` that is through. All others are held not to hold, so their fields have not moved. */
-const overrideConditions = new Map([['percent(100)', true]]);
-
 /** Plans and compiles a document. Throws GraphQLError when it cannot be planned. */
-export function planOf({ supergraph, operation }: VariantSource, document: DocumentNode): CompiledPlan {
+export function planOf(
+  { supergraph, operation }: VariantSource,
+  document: DocumentNode,
+  overrides: Overrides,
+): CompiledPlan {
   try {
     const federationOperation = operationFromDocument(supergraph.apiSchema, document, {
       ...(operation.name ? { operationName: operation.name.value } : {}),
       validate: false,
     });
-    return compilePlan(supergraph, supergraph.planner.buildQueryPlan(federationOperation, { overrideConditions }));
+    const plan = supergraph.planner.buildQueryPlan(federationOperation, {
+      // The planner declares a map that it could change, and only reads it.
+      overrideConditions: new Map(overrides.conditions),
+    });
+    return compilePlan(supergraph, plan);
   } catch (error) {
     if (error instanceof GraphQLError) throw error;
     throw new CodedError('INTERNAL_SERVER_ERROR', undefined, {}, error);

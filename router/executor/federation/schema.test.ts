@@ -1,6 +1,6 @@
 // What composition does to a schema, seen from outside: @override, @inaccessible, @tag, enums, inputs and directives that
 // subgraphs know in part, custom scalars, introspection.
-import { describe } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { testFeature } from '../testing/feature.ts';
 import { makeGraph } from '../testing/graph.ts';
 
@@ -14,13 +14,15 @@ describe('@override', () => {
     {
       name: 'old',
       sdl: `type Query { post: Post feed: [Post!]! }
-        type Post @key(fields: "id") { id: ID! moved: String slowly: String wholly: String kept: String needs: String }`,
+        type Post @key(fields: "id") { id: ID! moved: String slowly: String partly: String never: String wholly: String kept: String needs: String }`,
       resolvers: {
         Query: { post: () => ({ id: '1' }), feed: () => [{ id: '1' }] },
         Post: {
           ...same,
           moved: () => 'old',
           slowly: () => 'old',
+          partly: () => 'old',
+          never: () => 'old',
           wholly: () => 'old',
           kept: () => 'old',
           needs: () => 'old',
@@ -31,7 +33,8 @@ describe('@override', () => {
       name: 'new',
       sdl: `type Query { feed: [Post!]! @override(from: "old") }
         type Post @key(fields: "id") {
-          id: ID! moved: String @override(from: "old") slowly: String @override(from: "old", label: "percent(50)")
+          id: ID! moved: String @override(from: "old") slowly: String @override(from: "old", label: "percent(0)")
+          partly: String @override(from: "old", label: "percent(50)") never: String @override(from: "old", label: "team")
           wholly: String @override(from: "old", label: "percent(100)")
           kept: String @external needs: String @override(from: "old") @requires(fields: "kept")
         }`,
@@ -41,6 +44,8 @@ describe('@override', () => {
           ...same,
           moved: () => 'new',
           slowly: () => 'new',
+          partly: () => 'new',
+          never: () => 'new',
           wholly: () => 'new',
           needs: ({ kept }: { kept: string }) => `new with ${kept}`,
         },
@@ -68,10 +73,15 @@ describe('@override', () => {
       data: { post: { needs: 'new with old' } },
       fetches: ['old {post{__typename id kept}}', 'new Post(id:"1" kept:"old") {...on Post{needs}}'],
     },
-    'with a label stays with the old one: labels are decided by nobody here': {
+    'with the label percent(0) stays with the old one': {
       query: '{ post { slowly } }',
       data: { post: { slowly: 'old' } },
       fetches: ['old {post{slowly}}'],
+    },
+    'with a label that nothing decides stays with the old one': {
+      query: '{ post { never } }',
+      data: { post: { never: 'old' } },
+      fetches: ['old {post{never}}'],
     },
     'with the label percent(100) moves it as without one': {
       query: '{ post { wholly slowly } }',
@@ -83,6 +93,23 @@ describe('@override', () => {
       data: { post: { extra: 'other' } },
       fetches: ['old {post{__typename id}}', 'other Post(id:"1") {...on Post{extra}}'],
     },
+  });
+
+  // That one of the two never comes in 100 requests would be luck of 1 in 2^99.
+  test.each([
+    '{ post { partly } }',
+    '{ post { id ... @defer(if: false) { partly } } }',
+    'query ($no: Boolean = false) { post { partly id @skip(if: $no) } }',
+  ])('with the label percent(50) is decided for each request: %s', async (query) => {
+    const answers = new Set<unknown>();
+    const asked = new Set<string>();
+    for (let request = 0; request < 100; request += 1) {
+      const { data } = await graph.run(query, { no: false });
+      answers.add((data as { post: { partly: string } }).post.partly);
+      asked.add(graph.requests.map(({ subgraph }) => subgraph).join(', '));
+    }
+    expect([...answers].sort()).toEqual(['new', 'old']);
+    expect([...asked].sort()).toEqual(['old', 'old, new']);
   });
 });
 
