@@ -178,7 +178,7 @@ describe.each(databaseEngines())('on $name', (engine) => {
     };
     const first = { aggregateId: 'a', version: 1 };
     const em = database.read();
-    await em.insert(RelayLock, { stream: 'ORDER', streamCreated: null, generation: 1 });
+    await em.upsert(RelayLock, { stream: 'ORDER', streamCreated: null, generation: 1 });
     const later = new Date(Date.now() + 60_000);
     await em.nativeUpdate(OutboxMessage, first, { claimedBy: 'another relay', claimedUntil: later });
     expect(await claim(10)).toEqual(['b:1']);
