@@ -28,11 +28,12 @@ describe('the configuration', () => {
       AUTH_MODE: 'off',
       SUBGRAPH_TIMEOUT_MS: '900',
       SUBGRAPH_TIMEOUT_MS_MY_PAYMENTS: '300',
+      SUBGRAPH_QUEUE: '70',
       SUBGRAPH_QUEUE_X: '',
     };
     const config = readConfig(env, []);
     expect(subgraphSettings(config, 'my-payments')).toMatchObject({ SUBGRAPH_TIMEOUT_MS: 300, SUBGRAPH_RETRIES: 1 });
-    expect(subgraphSettings(config, 'x')).toMatchObject({ SUBGRAPH_TIMEOUT_MS: 900, SUBGRAPH_QUEUE: 256 });
+    expect(subgraphSettings(config, 'x')).toMatchObject({ SUBGRAPH_TIMEOUT_MS: 900, SUBGRAPH_QUEUE: 70 });
     expect(() => readConfig({ ...env, SUBGRAPH_RETRIES_X: '99' }, [])).toThrow(/SUBGRAPH_RETRIES_X must be at most 10/);
   });
 
