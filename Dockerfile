@@ -6,8 +6,8 @@ WORKDIR /app
 # A mirror, where the public registry cannot be reached.
 ARG NPM_CONFIG_REGISTRY=https://registry.npmjs.org/
 COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=cache,target=/root/.npm \
-    npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --prefer-offline \
+RUN --mount=type=cache,target=/var/cache/npm \
+    npm ci --cache=/var/cache/npm --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund --prefer-offline \
     # Not read when the program runs.
     && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -iname '*.md' \) -delete
 

@@ -1,6 +1,7 @@
 // How a router starts with events to tell: connected to the broker when it is there, and without one all the same.
 import { afterEach, expect, test } from '@jest/globals';
 import { createClient } from 'graphql-ws';
+import type { Client } from 'graphql-ws';
 import { connect } from 'nats';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,6 +41,17 @@ async function start(connect: () => Broker): Promise<Router> {
 
 const readiness = async ({ url }: Router): Promise<unknown> => (await fetch(new URL('/health/ready', url))).json();
 
+function clientOf({ url }: Router): Client {
+  const client = createClient({
+    url: url.replace('http', 'ws'),
+    webSocketImpl: WebSocket,
+    retryAttempts: 0,
+    connectionParams: { authorization: tokenOf('alice') },
+  });
+  cleanUp.defer(() => client.dispose());
+  return client;
+}
+
 test('a subscription is answered from the first moment on', async () => {
   const nats = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'start-')), disposable: true });
   cleanUp.defer(() => nats.close());
@@ -50,13 +62,7 @@ test('a subscription is answered from the first moment on', async () => {
 
   const router = await start(() => connectBroker({ servers: nats.url, name: 'router', log }));
   expect(await readiness(router)).toMatchObject({ checks: { nats: 'up' } });
-  const client = createClient({
-    url: router.url.replace('http', 'ws'),
-    webSocketImpl: WebSocket,
-    retryAttempts: 0,
-    connectionParams: { authorization: tokenOf('alice') },
-  });
-  cleanUp.defer(() => client.dispose());
+  const client = clientOf(router);
   const events = watch(client, 'subscription { thingChanged(id: "a") { version } }');
   expect(await events.next()).toEqual({ data: { thingChanged: { version: 1 } } });
 });
@@ -71,13 +77,7 @@ test('a new supergraph reaches the subscriptions: those that fit go on, the othe
     connection.jetstream().publish('thing.changed.alice.a', JSON.stringify({ version }));
   await publish(1);
   const router = await start(() => connectBroker({ servers: nats.url, name: 'router', log }));
-  const client = createClient({
-    url: router.url.replace('http', 'ws'),
-    webSocketImpl: WebSocket,
-    retryAttempts: 0,
-    connectionParams: { authorization: tokenOf('alice') },
-  });
-  cleanUp.defer(() => client.dispose());
+  const client = clientOf(router);
   const fits = watch(client, 'subscription { thingChanged(id: "a") { version } }');
   const fails = watch(client, 'subscription { thingChanged(id: "a") { version note } }');
   await Promise.all([fits.next(), fails.next()]);

@@ -115,6 +115,21 @@ function* loadInSteps(sdl: string, urlOverrides: Readonly<Record<string, string>
   });
 }
 
+/** What is worked out of a supergraph when it is first asked for, and kept as long as the supergraph itself. */
+export function perSupergraph<Result extends object>(
+  workOut: (supergraph: Supergraph) => Result,
+): (supergraph: Supergraph) => Result {
+  const results = new WeakMap<Supergraph, Result>();
+  return (supergraph) => {
+    let result = results.get(supergraph);
+    if (result === undefined) {
+      result = workOut(supergraph);
+      results.set(supergraph, result);
+    }
+    return result;
+  };
+}
+
 /** The official gateway refuses a link whose `for:` names a purpose that it does not serve; without `for:` it takes it as data. */
 function withoutPurposes(document: DocumentNode): DocumentNode {
   const withoutPurpose = (directive: ConstDirectiveNode): ConstDirectiveNode => {

@@ -3,6 +3,7 @@
 // arguments; and it cannot plan introspection. So such fields get other keys, and introspection and conditions go.
 import { Kind, parse, print, visit } from 'graphql';
 import type { DocumentNode, FieldNode, SelectionSetNode } from 'graphql';
+import { perSupergraph } from '../supergraph.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { isCondition, isIncluded } from './conditions.ts';
 
@@ -15,8 +16,6 @@ export interface InputKeys {
   /** Those that stand there with arguments. */
   readonly withArguments: ReadonlySet<string>;
 }
-
-const inputKeys = new WeakMap<Supergraph, InputKeys>();
 
 /** What our own keys begin with: `client__`, `client_<number>__` for one of several fields of the same name, or as `requirementKey` says. */
 const ownKey = /^(client(_\d+)?|required_\d+)__/;
@@ -100,14 +99,7 @@ export function isIntrospection(field: FieldNode): boolean {
 }
 
 /** The input keys of a supergraph, read once. */
-export function inputKeysOf(supergraph: Supergraph): InputKeys {
-  let keys = inputKeys.get(supergraph);
-  if (!keys) {
-    keys = readInputKeys(supergraph.sdl);
-    inputKeys.set(supergraph, keys);
-  }
-  return keys;
-}
+export const inputKeysOf = perSupergraph(({ sdl }) => readInputKeys(sdl));
 
 function readInputKeys(sdl: string): InputKeys {
   const all = new Set(['__typename']);

@@ -2,6 +2,7 @@
 import { Kind, parse, print, visit } from 'graphql';
 import type { ArgumentNode, SelectionSetNode } from 'graphql';
 import { argumentsOf, directivesNamed } from '../links.ts';
+import { perSupergraph } from '../supergraph.ts';
 import type { Supergraph } from '../supergraph.ts';
 
 /** One field that another field requires with arguments. */
@@ -21,17 +22,8 @@ export interface RequirementIndex {
   readonly mayDiffer: boolean;
 }
 
-const indexes = new WeakMap<Supergraph, RequirementIndex>();
-
 /** The index of one supergraph, made once. */
-export function requirementsOf(supergraph: Supergraph): RequirementIndex {
-  let index = indexes.get(supergraph);
-  if (!index) {
-    index = makeIndex(supergraph);
-    indexes.set(supergraph, index);
-  }
-  return index;
-}
+export const requirementsOf = perSupergraph(makeIndex);
 
 function makeIndex({ sdl, planner }: Supergraph): RequirementIndex {
   const graphs = new Map(planner.supergraph.subgraphNameToGraphEnumValue());

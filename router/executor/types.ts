@@ -2,6 +2,7 @@
 import { isInterfaceType, isObjectType, possibleRuntimeTypes } from '@apollo/federation-internals';
 import { Kind, parse } from 'graphql';
 import type { SelectionSetNode } from 'graphql';
+import { perSupergraph } from '../supergraph.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { createMerge, type Merge } from './data.ts';
 
@@ -15,17 +16,8 @@ export interface TypeIndex {
   readonly keysOf: (subgraph: string, typename: string) => readonly SelectionSetNode[];
 }
 
-const indexes = new WeakMap<Supergraph, TypeIndex>();
-
 /** The index of one supergraph, made once. */
-export function typeIndexOf(supergraph: Supergraph): TypeIndex {
-  let index = indexes.get(supergraph);
-  if (!index) {
-    index = makeIndex(supergraph);
-    indexes.set(supergraph, index);
-  }
-  return index;
-}
+export const typeIndexOf = perSupergraph(makeIndex);
 
 function makeIndex(supergraph: Supergraph): TypeIndex {
   const { schema } = supergraph.planner.supergraph;

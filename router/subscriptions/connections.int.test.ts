@@ -1,6 +1,5 @@
 // What holds for the connections themselves, whatever they carry: heartbeats of the streams, and how many there may be in all.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { connect } from 'nats';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -10,7 +9,7 @@ import { json } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
-import { makeThingsStream, startTestLive, tokenOf } from './test-live.ts';
+import { renewThingsStream, startTestLive, tokenOf } from './test-live.ts';
 import type { TestLive } from './test-live.ts';
 
 let folder: string;
@@ -25,13 +24,7 @@ afterAll(async () => {
   await broker.close();
   await rm(folder, { recursive: true, force: true });
 });
-beforeEach(async () => {
-  const nats = await connect({ servers: broker.url });
-  const manager = await nats.jetstreamManager();
-  await manager.streams.delete('THINGS').catch(() => undefined);
-  await makeThingsStream(manager);
-  await nats.close();
-});
+beforeEach(() => renewThingsStream(broker.url));
 afterEach(() => live.close());
 
 /** Looks again on every turn of the event loop; the test's time-out is the limit. */

@@ -1,6 +1,5 @@
 // What every protocol promises, with the real client of each: the same events, the same typed codes, the same drain.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { connect } from 'nats';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
 import { clients } from './test-clients.ts';
 import type { ClientSubscription } from './test-clients.ts';
-import { composeThings, makeThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
+import { composeThings, renewThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
 import type { TestLive, TestLiveOptions } from './test-live.ts';
 
 let broker: Nats;
@@ -18,13 +17,7 @@ beforeAll(async () => {
   broker = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'live-')), disposable: true });
 });
 afterAll(() => broker.close());
-beforeEach(async () => {
-  const nats = await connect({ servers: broker.url });
-  const manager = await nats.jetstreamManager();
-  await manager.streams.delete('THINGS').catch(() => undefined);
-  await makeThingsStream(manager);
-  await nats.close();
-});
+beforeEach(() => renewThingsStream(broker.url));
 
 const one = 'subscription ($id: ID!, $after: String) { thingChanged(id: $id, after: $after) { cursor version } }';
 

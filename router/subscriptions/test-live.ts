@@ -169,6 +169,15 @@ export async function makeThingsStream(manager: JetStreamManager): Promise<void>
   });
 }
 
+/** The same, where it may be there already: what it held is gone. */
+export async function renewThingsStream(natsUrl: string): Promise<void> {
+  const nats = await connect({ servers: natsUrl });
+  const manager = await nats.jetstreamManager();
+  await manager.streams.delete('THINGS').catch(() => undefined);
+  await makeThingsStream(manager);
+  await nats.close();
+}
+
 export async function startTestLive(options: TestLiveOptions): Promise<TestLive> {
   const log = createLog('test', 'silent');
   const nats = await connect({ servers: options.natsUrl, maxReconnectAttempts: -1, reconnectTimeWait: 50 });

@@ -1,13 +1,12 @@
 // What graphql-transport-ws asks of a server beyond results: its close codes, pings, and a new token on an open connection.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { connect } from 'nats';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
-import { makeThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
+import { renewThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
 import type { TestLive, TestLiveOptions } from './test-live.ts';
 
 let broker: Nats;
@@ -23,11 +22,7 @@ afterEach(async () => {
 });
 
 async function start(options: Partial<TestLiveOptions> = {}): Promise<TestLive> {
-  const nats = await connect({ servers: broker.url });
-  const manager = await nats.jetstreamManager();
-  await manager.streams.delete('THINGS').catch(() => undefined);
-  await makeThingsStream(manager);
-  await nats.close();
+  await renewThingsStream(broker.url);
   return (live = await startTestLive({ natsUrl: broker.url, ...options }));
 }
 

@@ -1,7 +1,6 @@
 // graphql-transport-ws end to end inside one process: real sockets, the real client, a real broker.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Client } from 'graphql-ws';
-import { connect } from 'nats';
 import { mkdtemp } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,7 +10,7 @@ import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
 import { holdFreePort } from '../../dev/ports.ts';
 import type { HeldPort } from '../../dev/ports.ts';
-import { makeThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
+import { renewThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
 import type { TestLive, TestLiveOptions } from './test-live.ts';
 
 let broker: Nats;
@@ -37,11 +36,7 @@ afterEach(async () => {
 });
 
 async function start(options: Partial<TestLiveOptions> = {}): Promise<TestLive> {
-  const nats = await connect({ servers: broker.url });
-  const manager = await nats.jetstreamManager();
-  await manager.streams.delete('THINGS').catch(() => undefined);
-  await makeThingsStream(manager);
-  await nats.close();
+  await renewThingsStream(broker.url);
   return (live = await startTestLive({ natsUrl: broker.url, ...options }));
 }
 
