@@ -335,7 +335,7 @@ describe('a client that goes', () => {
 
 describe('a client that does not read', () => {
   test('is closed with a typed code, holds nobody up, and resumes behind what it was given', async () => {
-    const { client, publish } = await start({ limits: { slowConsumerMs: 200 } });
+    const { client, publish, metrics } = await start({ limits: { slowConsumerMs: 200 } });
     await publish('alice', 'a', 1);
     const sockets: WebSocket[] = [];
     class KeptSocket extends WebSocket {
@@ -358,6 +358,8 @@ describe('a client that does not read', () => {
     }
     const seen: number[] = [];
     let cursor: unknown;
+    // Reading again before it was given up, the slow one would catch up, and never be closed.
+    await until(async () => (await metrics.closes.get()).values.some(({ labels }) => labels.code === '4411'));
     raw.resume();
     const closed = (async (): Promise<unknown> => {
       for (;;) {
