@@ -30,11 +30,13 @@ function searchOf(params: Readonly<Record<string, unknown>>): string {
 }
 
 /** The whole body, or undefined when it is over the limit. */
-export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
-  if (Number(headerOf(request, 'content-length') ?? 0) > limitBytes) return undefined;
+export function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer | undefined> {
+  const declared = Number(headerOf(request, 'content-length') ?? NaN);
+  if (declared > limitBytes) return Promise.resolve(undefined);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
+    const end = (): void => resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
       if (bytes > limitBytes) {
@@ -42,10 +44,12 @@ export async function readBody(request: IncomingMessage, limitBytes: number): Pr
         resolve(undefined);
       } else {
         chunks.push(chunk);
+        // The stream says so a little later.
+        if (bytes === declared) end();
       }
     };
     request.on('data', onData);
-    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('end', end);
     request.once('error', reject);
   });
 }

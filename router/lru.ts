@@ -1,11 +1,10 @@
-// A cache that forgets what was used longest ago, bounded by entries and by their total weight.
+// A cache that forgets what has not been used for long, bounded by entries and by their total weight.
 
 export interface LruCache<Value> {
   get(key: string): Value | undefined;
   /** `weight` counts against `maxWeight`, for example the characters that the entry keeps alive. */
   set(key: string, value: Value, weight?: number): void;
   readonly size: number;
-  /** From the one used longest ago to the last one used. */
   entries(): Iterable<readonly [string, Value]>;
 }
 
@@ -15,8 +14,9 @@ export function createLruCache<Value>(bounds: {
   readonly maxWeight?: number;
 }): LruCache<Value> {
   const { maxEntries, maxWeight = Infinity } = bounds;
-  // A Map iterates in the order of insertion, so the first key is the one used longest ago.
-  const entries = new Map<string, { readonly value: Value; readonly weight: number }>();
+  // A Map iterates in the order of insertion. What was used since it was looked at last gets a second chance, at the end (the "clock"
+  // algorithm): to move an entry at each use would keep the Map changing all the time, which V8 pays for with garbage (ADR 17).
+  const entries = new Map<string, { readonly value: Value; readonly weight: number; wasUsed: boolean }>();
   let total = 0;
 
   const remove = (key: string): void => {
@@ -26,24 +26,30 @@ export function createLruCache<Value>(bounds: {
     total -= entry.weight;
   };
 
+  const forgetOne = (): void => {
+    for (const [key, entry] of entries) {
+      remove(key);
+      if (!entry.wasUsed) return;
+      insert(key, entry.value, entry.weight);
+    }
+  };
+  const insert = (key: string, value: Value, weight: number): void => {
+    entries.set(key, { value, weight, wasUsed: false });
+    total += weight;
+  };
+
   return {
     get(key) {
       const entry = entries.get(key);
       if (entry === undefined) return undefined;
-      entries.delete(key);
-      entries.set(key, entry);
+      entry.wasUsed = true;
       return entry.value;
     },
     set(key, value, weight = 1) {
       remove(key);
       if (weight > maxWeight) return;
-      entries.set(key, { value, weight });
-      total += weight;
-      while (entries.size > maxEntries || total > maxWeight) {
-        const oldest = entries.keys().next();
-        if (oldest.done === true) return;
-        remove(oldest.value);
-      }
+      while (entries.size > 0 && (entries.size >= maxEntries || total + weight > maxWeight)) forgetOne();
+      insert(key, value, weight);
     },
     get size() {
       return entries.size;

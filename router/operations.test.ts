@@ -154,6 +154,14 @@ describe('the cache', () => {
     expect([cache.get('a'), cache.get('b'), cache.get('c'), cache.size]).toEqual([1, undefined, 3, 2]);
   });
 
+  test('forgets what came first when all have been used, never what has just come', () => {
+    const cache = createLruCache<number>({ maxEntries: 3 });
+    for (const [index, key] of ['a', 'b', 'c'].entries()) cache.set(key, index);
+    for (const key of ['c', 'a', 'b']) cache.get(key);
+    cache.set('d', 3);
+    expect(['a', 'b', 'c', 'd'].map((key) => cache.get(key))).toEqual([undefined, 1, 2, 3]);
+  });
+
   test('is bounded by weight, and does not empty itself for one that is too heavy', () => {
     const cache = createLruCache<number>({ maxEntries: 10, maxWeight: 10 });
     cache.set('a', 1, 6);

@@ -72,3 +72,17 @@ test('one of the others that goes is told at once, and nobody else notices', asy
   asked[0]?.resolve('answer');
   expect(await first).toBe('answer');
 });
+
+test('what is under way is found also when thousands have asked since', async () => {
+  const { asked, ask } = questions();
+  const first = ask('first');
+  for (let at = 0; at < 2_500; at++) {
+    const answer = ask(`other ${at}`);
+    asked.at(-1)?.resolve('other');
+    await answer;
+  }
+  const again = ask('first');
+  asked[0]?.resolve('answer');
+  expect(await Promise.all([first, again])).toEqual(['answer', 'answer']);
+  expect(asked).toHaveLength(2_501);
+});

@@ -5,6 +5,7 @@ import type { ErrorCode } from '../service/errors.ts';
 import type { Viewer } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, isRecorded, SpanKind } from '../service/telemetry.ts';
+import type { CancelSignal } from './cancellation.ts';
 import type { SubgraphFetch, SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
 import { toOperationBatches } from './operation-batch.ts';
 import type { Asked, OperationBatch } from './operation-batch.ts';
@@ -22,7 +23,7 @@ export interface RequestContext {
   /** W3C trace context, handed on. */
   readonly traceparent?: string | undefined;
   /** Ends fetches whose answer nobody waits for any more. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
 }
 
 /** What a fetch needs to know besides what it asks. */

@@ -2,6 +2,7 @@
 import { Pool, errors as undiciErrors } from 'undici';
 import { keptIdleMs } from '../service/drain.ts';
 import { operationBatchType } from '../service/operation-batch.ts';
+import type { CancelSignal } from './cancellation.ts';
 import type { SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
 import { isResponse, readOperationBatch } from './operation-batch.ts';
 import { createSharedExchanges } from './shared-exchanges.ts';
@@ -73,7 +74,7 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
   const shared = createSharedExchanges<ExchangeAnswer>();
   let takesTogether = false;
 
-  async function send(headers: string[], body: string, leftMs: number, signal?: AbortSignal): Promise<ExchangeAnswer> {
+  async function send(headers: string[], body: string, leftMs: number, signal?: CancelSignal): Promise<ExchangeAnswer> {
     const answer = await exchange(pool, { path, headers, body, leftMs, maxBytes: maxResponseBytes, signal });
     takesTogether = answer.acceptPost?.includes(operationBatchType) === true;
     return answer;

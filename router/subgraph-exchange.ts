@@ -2,6 +2,7 @@
 // a third of what undici's own `request` costs.
 import { errors as undiciErrors } from 'undici';
 import type { Dispatcher } from 'undici';
+import type { CancelSignal } from './cancellation.ts';
 import { FailedAttempt } from './traffic/failed-attempt.ts';
 
 export interface ExchangeRequest {
@@ -14,7 +15,7 @@ export interface ExchangeRequest {
   /** Bytes that the answer may have. */
   readonly maxBytes: number;
   /** Ends the exchange; the connection is given up. */
-  readonly signal: AbortSignal | undefined;
+  readonly signal: CancelSignal | undefined;
 }
 
 export interface ExchangeAnswer {

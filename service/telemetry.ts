@@ -84,10 +84,15 @@ export interface SpanSettings {
 }
 
 /** Runs `work` in a span. */
-export async function inSpan<T>(name: string, settings: SpanSettings, work: (span: Span) => Promise<T>): Promise<T> {
+export function inSpan<T>(name: string, settings: SpanSettings, work: (span: Span) => Promise<T>): Promise<T> {
   const { parent, span } = startSpan(name, settings);
+  const working = context.with(trace.setSpan(parent, span), work, undefined, span);
+  return areSpansUnsent ? working : ended(working, span);
+}
+
+async function ended<T>(working: Promise<T>, span: Span): Promise<T> {
   try {
-    return await context.with(trace.setSpan(parent, span), () => work(span));
+    return await working;
   } catch (error) {
     span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.name : 'unknown' });
     throw error;
