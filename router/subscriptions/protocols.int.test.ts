@@ -171,6 +171,34 @@ test.each(['text/event-stream', 'multipart/mixed;boundary="graphql";subscription
   },
 );
 
+test('a stream is for subscriptions, and for all that is asked by a client that takes nothing else', async () => {
+  live = await startTestLive({ natsUrl: broker.url });
+  try {
+    await live.publish('alice', 'a', 1);
+    const typeOf = async (accept: string, query: string): Promise<string | null> => {
+      const headers = { 'content-type': 'application/json', accept, authorization: tokenOf('alice') };
+      const body = JSON.stringify({ query, variables: { id: 'a' } });
+      const response = await fetch(live.httpUrl, { method: 'POST', headers, body });
+      await response.body?.cancel();
+      return response.headers.get('content-type');
+    };
+    // The other lane answers what is not answered here.
+    const elsewhere = null;
+    const sse = 'text/event-stream; charset=utf-8';
+    const urql =
+      'application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed';
+    const query = 'query ($id: ID!) { thing(id: $id) { name } }';
+    expect(await typeOf(urql, query)).toBe(elsewhere);
+    expect(await typeOf('text/event-stream, */*;q=0.1', query)).toBe(elsewhere);
+    expect(await typeOf(urql, '{ nothing }')).toBe(elsewhere);
+    expect(await typeOf(urql, one)).toBe(sse);
+    expect(await typeOf('text/event-stream', query)).toBe(sse);
+    expect(await typeOf('text/event-stream', '{ nothing }')).toBe(sse);
+  } finally {
+    await live.close();
+  }
+});
+
 test('variables over a socket are as deep as they may be, and no deeper', async () => {
   live = await startTestLive({ natsUrl: broker.url });
   try {

@@ -8,11 +8,12 @@ import type { ClientHost } from './client-host.ts';
 import { admit } from './live-operation.ts';
 import type { Admitted, OperationParams } from './live-operation.ts';
 import { Payload } from './payload.ts';
-import { serverSentEvents, streamFormatOf } from './stream-format.ts';
+import { acceptsJson, serverSentEvents, streamFormatOf } from './stream-format.ts';
 import { StreamSink } from './stream-sink.ts';
 
 /**
- * Answers a GraphQL request as a stream, if that is what it asks for: over SSE any operation, over multipart subscriptions only.
+ * Answers a GraphQL request as a stream, if that is what it asks for: a subscription, and over SSE any operation of a client that
+ * takes nothing else.
  * @param params the parameters as they came, from the body or the query string; undefined when there are none.
  * @returns whether the request was answered (or is being answered) here.
  */
@@ -26,8 +27,9 @@ export async function answerAsStream(
   const wanted = format && operationParams(params);
   if (format === undefined || wanted === undefined) return false;
   const prepared = host.prepare(host.supergraph(), wanted.query, wanted.operationName);
-  const kind = prepared.ok ? prepared.operation.kind : 'subscription';
-  if (format !== serverSentEvents && (!prepared.ok || kind !== 'subscription')) return false;
+  const kind = prepared.ok ? prepared.operation.kind : undefined;
+  const takesStreamsOnly = format === serverSentEvents && !acceptsJson(request.headers.accept);
+  if (kind !== 'subscription' && !takesStreamsOnly) return false;
   if (kind === 'mutation' && request.method !== 'POST') return false;
 
   let viewer: Viewer | undefined;
@@ -99,7 +101,7 @@ function operationParams(params: Readonly<Record<string, unknown>> | undefined):
   const given = typeof variables === 'string' ? parseObject(variables) : variables;
   return {
     query,
-    operationName: typeof operationName === 'string' && operationName !== '' ? operationName : undefined,
+    operationName: typeof operationName === 'string' ? operationName : undefined,
     variables: typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : undefined,
   };
 }
