@@ -15,11 +15,18 @@ export interface Asked {
 /** Puts the text of a persisted operation in its place. @throws CodedError as `PersistedOperations` does */
 export function asked(body: unknown, search: string, persisted: PersistedOperations): Asked {
   const params = paramsOf(body, search);
-  const resolved = params && persisted.resolve(params);
+  const resolved = params && persisted.resolve(withoutEmptyName(params));
   if (resolved === params || resolved === undefined) return { body, search, params };
   return body === undefined
     ? { body, search: searchOf(resolved), params: resolved }
     : { body: resolved, search, params: resolved };
+}
+
+/** Some clients send an empty name where they have none. */
+function withoutEmptyName(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (params['operationName'] !== '') return params;
+  const { operationName: _none, ...named } = params;
+  return named;
 }
 
 function searchOf(params: Readonly<Record<string, unknown>>): string {

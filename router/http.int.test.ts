@@ -111,6 +111,15 @@ describe('a bad request', () => {
 });
 
 describe('a good request', () => {
+  test('with an empty operation name has none, whichever way it goes', async () => {
+    const body = { query: '{ users { id } }', operationName: '' };
+    for (const json of [JSON.stringify(body), JSON.stringify({ ...body, extensions: { client: 'x' } })]) {
+      expect(await post(json)).toMatchObject({ status: 200, codes: [] });
+    }
+    const get = await fetch(`${router.url}?${new URLSearchParams(body).toString()}`);
+    expect([get.status, await get.json()]).toEqual([200, { data: { users: [{ id: '1' }, { id: '2' }] } }]);
+  });
+
   test('is completed from several subgraphs', async () => {
     const answer = await router.ask(
       'query Q($id: ID!) { users { name reviews { text author { name } } } node(id: $id) { id } }',

@@ -9,7 +9,7 @@ import type { PrepareOperation } from './operations.ts';
 import { loadSupergraph } from './supergraph.ts';
 
 const sdl = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])
-  type Query { a(x: Int): A b: Int } type A { a: A b: Int } type Subscription { s: Int }`;
+  type Query { a(x: Int): A b: Int f(x: Float): Int } type A { a: A b: Int } type Subscription { s: Int }`;
 const supergraph = loadSupergraph(composeSupergraph([{ name: 'one', url: 'http://one', sdl }]).supergraphSdl);
 const limits = { ...unlimited, tokens: 60, depth: 4 };
 const { prepare } = createOperations({ limits, introspection: false, cacheEntries: 10 });
@@ -44,6 +44,8 @@ describe('preparing an operation', () => {
     ['INTROSPECTION_DISABLED', '{ __schema { description } }'],
     ['INTROSPECTION_DISABLED', '{ b ... { __type(name: "A") { name } } }'],
     ['GRAPHQL_VALIDATION_FAILED', 'subscription ($no: Boolean!) { s @skip(if: $no) }'],
+    ['GRAPHQL_VALIDATION_FAILED', 'mutation { m }'],
+    ['GRAPHQL_VALIDATION_FAILED', '{ f(x: 1e999) }'],
     ['OPERATION_RESOLUTION_FAILURE', 'query A { b } query B { b }'],
     ['MAX_TOKENS_LIMIT', `{ ${'b '.repeat(80)} }`],
     ['MAX_DEPTH_LIMIT', '{ a { a { a { a { b } } } } }'],
@@ -88,6 +90,8 @@ describe('preparing an operation', () => {
   test('chooses the operation by name', () => {
     expect(codes('query A { b } query B { b }', 'B')).toEqual([]);
     expect(codes('query A { b } query B { b }', 'C')).toEqual(['OPERATION_RESOLUTION_FAILURE']);
+    expect(codes('query A { b } query B { b }', '')).toEqual(['OPERATION_RESOLUTION_FAILURE']);
+    expect(codes('query A { b }', '')).toEqual([]);
   });
 
   test('plans each text once, and bad texts do not push good ones out', () => {
@@ -98,6 +102,7 @@ describe('preparing an operation', () => {
 
   test.each([
     ['{ nothing }', 'GRAPHQL_VALIDATION_FAILED', [{ line: 1, column: 3 }]],
+    ['mutation { m }', 'GRAPHQL_VALIDATION_FAILED', [{ line: 1, column: 1 }]],
     ['{ a(x: "no") { b } }', 'GRAPHQL_VALIDATION_FAILED', [{ line: 1, column: 8 }]],
     ['subscription ($no: Boolean!) { s @skip(if: $no) }', 'GRAPHQL_VALIDATION_FAILED', undefined],
     ['{ a', 'GRAPHQL_PARSE_FAILED', [{ line: 1, column: 4 }]],

@@ -27,7 +27,7 @@ export type Prepared =
   | { readonly ok: true; readonly operation: CompiledOperation }
   | { readonly ok: false; readonly errors: readonly GraphQLError[] };
 
-/** Prepares an operation of `source`; `operationName` chooses among several. Never throws. */
+/** Prepares an operation of `source`; `operationName` chooses among several, an empty one counts as none. Never throws. */
 export type PrepareOperation = (supergraph: Supergraph, source: string, operationName: string | undefined) => Prepared;
 
 /** Operations as they come in, each prepared once for each supergraph. */
@@ -74,7 +74,15 @@ interface Caches {
   readonly bad: LruCache<{ readonly errors: readonly GraphQLError[]; readonly exceeded: readonly Exceeded[] }>;
 }
 
-const rulesButMerging = specifiedRules.filter((rule) => rule !== OverlappingFieldsCanBeMergedRule);
+/** graphql-js leaves this to the execution. */
+const rootTypeRule: ValidationRule = (context) => ({
+  OperationDefinition(node) {
+    if (context.getSchema().getRootType(node.operation)) return;
+    context.reportError(new GraphQLError(`The schema has no ${node.operation}s.`, { nodes: node }));
+  },
+});
+
+const rulesButMerging = [...specifiedRules.filter((rule) => rule !== OverlappingFieldsCanBeMergedRule), rootTypeRule];
 
 const maxBadCharacters = 4_000_000;
 
@@ -141,7 +149,7 @@ export function createOperations(options: OperationsOptions): Operations {
     if (known === undefined) throw new Error('a document is neither good nor bad');
     tell(known.exceeded);
     known.uses += 1;
-    return operationOf(supergraph, known, operationName);
+    return operationOf(supergraph, known, operationName === '' ? undefined : operationName);
   };
 
   return {
@@ -178,11 +186,14 @@ function compile(supergraph: Supergraph, document: DocumentNode, operationName: 
       operation: inStage('graphql.plan', () => compileOperation(supergraph, document, operationName)),
     };
   } catch (error) {
-    return {
-      ok: false,
-      errors: [error instanceof GraphQLError ? error : new GraphQLError('', { originalError: toError(error) })],
-    };
+    return { ok: false, errors: [planFailure(error)] };
   }
+}
+
+/** The planner takes literals more strictly than graphql-js, to which 1e999 is a Float. */
+function planFailure(error: unknown): GraphQLError {
+  if (!(error instanceof GraphQLError)) return new GraphQLError('', { originalError: toError(error) });
+  return error.extensions['code'] === 'INVALID_GRAPHQL' ? withCode(error, 'GRAPHQL_VALIDATION_FAILED') : error;
 }
 
 function parseFailure(error: unknown, maxTokens: number): GraphQLError {
