@@ -47,7 +47,10 @@ export function cancelledWith(
   timeoutMs: number,
 ): { readonly signal: CancelSignal; readonly release: () => void } {
   const signal = new Cancellation();
-  const abort = (): void => signal.abort();
+  const abort = (): void => {
+    clearTimeout(timer);
+    signal.abort();
+  };
   const timer = setTimeout(abort, timeoutMs);
   response.once('close', abort);
   return {

@@ -178,8 +178,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     }
     // An answer in pieces has no place in a list.
     const headers = { ...request.headers, accept: 'application/json' };
-    const answering = items.map(async (item) =>
-      answerOne(request, response, asked(item, search, options.persisted), headers),
+    const answering = items.map(
+      (item) => async () => answerOne(request, response, asked(item, search, options.persisted), headers),
     );
     return sendAnswer(request, response, await joinAnswers(answering));
   };
@@ -251,8 +251,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     (request, response) => {
       handle(request, response).catch((error: unknown) => {
-        // A client that goes while it sends is no fault of ours.
-        if (request.destroyed && !response.headersSent) return;
+        // A client that goes while it sends is no fault of ours. (The request itself counts as destroyed once it has been read.)
+        if (request.socket.destroyed && !response.headersSent) return;
         log.error({ error, path: targetOf(request).pathname }, 'request failed');
         if (response.headersSent) response.destroy();
         else answers.refuse(response, 500, 'INTERNAL_SERVER_ERROR');
