@@ -1,13 +1,14 @@
 // A real MariaDB of one's own on the loopback interface, where the machine has the server: supervised, gone when this process is gone.
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
-import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { cacheFolder } from './folders.ts';
+import { keptSecret } from './kept-secret.ts';
 import { giveToServer } from './postgres-cluster.ts';
 import { holdFreePort } from './ports.ts';
 import { run } from './processes.ts';
-import { supervise } from './supervisor.ts';
+import { startOrCleanUp, supervise } from './supervisor.ts';
 import type { ProcessEvent, SupervisedProcess } from './supervisor.ts';
 
 export interface MariadbOptions {
@@ -52,7 +53,7 @@ export async function startMariadb(options: MariadbOptions): Promise<Mariadb> {
   const files = join(dataDir, 'data');
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   if (!(await exists(files))) await install(programs, files, disposable);
-  const password = await keptPassword(join(dataDir, 'password'));
+  const password = await keptSecret(join(dataDir, 'password'));
   const initFile = join(dataDir, 'init.sql');
   const held = options.port === undefined ? await holdFreePort() : undefined;
   const port = options.port ?? held?.port ?? 0;
@@ -89,17 +90,10 @@ export async function startMariadb(options: MariadbOptions): Promise<Mariadb> {
     },
     onEvent: options.onEvent,
   });
-  const close = async (): Promise<void> => {
-    await server.stop();
+  const close = await startOrCleanUp(server, async () => {
     held?.release();
     if (disposable) await rm(dataDir, { recursive: true, force: true });
-  };
-  try {
-    await server.start();
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
   return {
     port,
     process: server,
@@ -166,15 +160,6 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-async function keptPassword(file: string): Promise<string> {
-  try {
-    await writeFile(file, randomBytes(24).toString('hex'), { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  return readFile(file, 'utf8');
 }
 
 const exists = (path: string): Promise<boolean> =>

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cacheFolder } from './folders.ts';
 import { findNatsServer } from './nats-server.ts';
 import { holdFreePort } from './ports.ts';
-import { supervise } from './supervisor.ts';
+import { startOrCleanUp, supervise } from './supervisor.ts';
 import type { ProcessEvent, SupervisedProcess } from './supervisor.ts';
 
 export interface NatsOptions {
@@ -75,17 +75,10 @@ export async function startNats(options: NatsOptions): Promise<Nats> {
     },
     onEvent: options.onEvent,
   });
-  const close = async (): Promise<void> => {
-    await nats.stop();
+  const close = await startOrCleanUp(nats, async () => {
     held?.release();
     if (disposable) await rm(storeDir, { recursive: true, force: true });
-  };
-  try {
-    await nats.start();
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
   return {
     port,
     url: `nats://127.0.0.1:${String(port)}`,

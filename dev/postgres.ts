@@ -8,7 +8,7 @@ import { holdFreePort } from './ports.ts';
 import { findPostgresBinaries } from './postgres-binaries.ts';
 import { copyTemplate, giveToServer, initialise, serverEnvironment } from './postgres-cluster.ts';
 import { commandOf } from './processes.ts';
-import { supervise } from './supervisor.ts';
+import { startOrCleanUp, supervise } from './supervisor.ts';
 import type { ProcessEvent, SupervisedProcess } from './supervisor.ts';
 
 export interface PostgresOptions {
@@ -86,17 +86,10 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     onEvent: options.onEvent,
   });
 
-  const close = async (): Promise<void> => {
-    await server.stop();
+  const close = await startOrCleanUp(server, async () => {
     held?.release();
     if (disposable) await rm(dataDir, { recursive: true, force: true });
-  };
-  try {
-    await server.start();
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
 
   return {
     port,

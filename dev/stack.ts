@@ -1,10 +1,10 @@
 // The whole system on this machine: PostgreSQL, NATS, an issuer, the migrations and the four processes. `npm start` and tests run this.
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from './folders.ts';
 import { openIssuer } from './issuer.ts';
 import type { Issuer } from './issuer.ts';
+import { keptSecret } from './kept-secret.ts';
 import { startNats } from './nats.ts';
 import type { Nats } from './nats.ts';
 import { holdFreePort } from './ports.ts';
@@ -260,16 +260,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       await stopped;
     },
   };
-}
-
-/** A secret that stays the same between runs: cursors that clients hold stay good. */
-async function keptSecret(file: string): Promise<string> {
-  try {
-    await writeFile(file, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  return readFile(file, 'utf8');
 }
 
 async function askHealth(url: string): Promise<{ status: number; body: unknown }> {

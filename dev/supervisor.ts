@@ -66,6 +66,28 @@ const longestPauseMs = 5_000;
 const settledMs = 10_000;
 const endingSignals = new Set<NodeJS.Signals>(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGABRT', 'SIGHUP']);
 
+/**
+ * Starts a process whose end leaves something to clean up, also when it does not start.
+ * @returns how to end it for good.
+ * @throws Error as `start` does
+ */
+export async function startOrCleanUp(
+  server: SupervisedProcess,
+  cleanUp: () => Promise<void>,
+): Promise<() => Promise<void>> {
+  const close = async (): Promise<void> => {
+    await server.stop();
+    await cleanUp();
+  };
+  try {
+    await server.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return close;
+}
+
 export function supervise(spec: ProcessSpec): SupervisedProcess {
   const stopTimeoutMs = spec.stopTimeoutMs ?? 15_000;
   const watchers = new Set<() => void>();
