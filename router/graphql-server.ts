@@ -8,7 +8,7 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
 import type { GatewayExecutor } from '@apollo/server-gateway-interface';
-import type { DocumentNode, ExecutionResult } from 'graphql';
+import type { DocumentNode, ExecutionResult, FormattedExecutionResult } from 'graphql';
 import { GraphQLError, Kind } from 'graphql';
 import { CodedError, codeOf } from '../service/errors.ts';
 import type { ErrorCode } from '../service/errors.ts';
@@ -105,18 +105,20 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
     replace,
     async answer(request, { identify, onAnswered, traceparent, signal }, { prepared, result }) {
       const found: Found = { prepared };
+      let summary: OperationSummary | undefined;
       const response = await server.executeHTTPGraphQLRequest({
         httpGraphQLRequest: { ...request, headers: toHeaderMap(request.headers) },
         context: async () => ({
-          viewer: await identified(identify),
+          viewer: await identified(identify, log),
           traceparent,
           signal,
-          onAnswered,
+          onAnswered: (answered: OperationSummary) => (summary = answered),
           found,
           result,
           tellCost: wantsCost(request),
         }),
       });
+      onAnswered(summary ?? refusalOf(response));
       return response.status === 400 && found.prepared !== undefined && wantsPlainJson(request, response)
         ? { ...response, status: 200 }
         : response;
@@ -168,12 +170,19 @@ function summaryOf({ contextValue, response }: GraphQLRequestContext<ApolloConte
   return { operation: prepared?.ok === true ? prepared.operation : undefined, codes: codesOf(errors) };
 }
 
+/** Of a request that did not come as far as its operation: Apollo Server tells its plugins nothing of it. */
+function refusalOf({ body }: GraphqlHttpResponse): OperationSummary {
+  const { errors } = body.kind === 'complete' ? (JSON.parse(body.string) as FormattedExecutionResult) : {};
+  return { operation: undefined, codes: codesOf(errors) };
+}
+
 /** A token that does not hold is answered 401; keys that cannot be read, 503; a viewer who asks too much, 429. */
-async function identified(identify: () => Promise<Viewer | undefined>): Promise<Viewer | undefined> {
+async function identified(identify: () => Promise<Viewer | undefined>, log: Logger): Promise<Viewer | undefined> {
   try {
     return await identify();
   } catch (error) {
     const code = codeOf(error);
+    if (code === 'SERVICE_UNAVAILABLE') log.error({ error }, 'a token could not be checked');
     const status = statusOfIdentity.get(code) ?? 500;
     const retryAfter = error instanceof CodedError ? error.extensions['retryAfter'] : undefined;
     const headers = typeof retryAfter === 'number' ? new Map([['retry-after', String(retryAfter)]]) : undefined;

@@ -34,8 +34,9 @@ const statusByCode: Readonly<Record<string, number>> = {
 /**
  * @param isDraining whether each connection is to be closed behind its answer. It is asked when the head is written: to keep a set of
  * the answers under way for the moment when the drain begins would keep all their garbage alive as well (ADR 17).
+ * @param onRefused told of each refusal.
  */
-export function createHttpAnswers(isDraining: () => boolean): HttpAnswers {
+export function createHttpAnswers(isDraining: () => boolean, onRefused: (code: ErrorCode) => void): HttpAnswers {
   /** The head as a list costs less than headers that are set one by one. */
   const writeHead = (response: ServerResponse, status: number, headers: Headers, length?: number): ServerResponse => {
     const head: string[] = [];
@@ -55,10 +56,13 @@ export function createHttpAnswers(isDraining: () => boolean): HttpAnswers {
       response.setHeader('x-content-type-options', 'nosniff');
       answers.send(response, 200, [['content-type', contentType]], body);
     },
-    refuse: (response, status, code, message = errorTable[code].message) =>
-      answers.sendJson(response, status, { errors: [{ message, extensions: { code } }] }),
+    refuse(response, status, code, message = errorTable[code].message) {
+      onRefused(code);
+      answers.sendJson(response, status, { errors: [{ message, extensions: { code } }] });
+    },
     refuseError(response, error) {
       if (!(error instanceof CodedError)) throw error;
+      onRefused(error.code);
       const { message, extensions } = error;
       const { retryAfter } = extensions;
       if (typeof retryAfter === 'number') response.setHeader('retry-after', retryAfter);

@@ -74,7 +74,7 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { admission, pages, metrics, rates, log } = options;
   let draining = false;
-  const answers = createHttpAnswers(() => draining);
+  const answers = createHttpAnswers(() => draining, metrics.refused);
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { pathname, search } = targetOf(request);

@@ -1,6 +1,7 @@
 // The router's figures for Prometheus. Operation names come from clients, so only the first so many get a label of their own.
 import type { Exceeded } from './limits.ts';
 import { isErrorCode } from '../service/errors.ts';
+import type { ErrorCode } from '../service/errors.ts';
 import { Counter, createMetrics, Gauge, Histogram } from '../service/telemetry.ts';
 import type { Registry } from '../service/telemetry.ts';
 import type { Overload } from './traffic/admission.ts';
@@ -14,6 +15,8 @@ export interface RouterMetrics extends SubgraphMetrics {
     fields: { readonly kind: string; readonly name: string | undefined; readonly outcome: string },
     seconds: number,
   ): void;
+  /** A request was refused before anything was known of an operation. */
+  refused(code: ErrorCode): void;
   /** A request was not taken on. */
   shed(overload: Overload): void;
   /** Where to read how many requests are under way. */
@@ -84,6 +87,12 @@ export function createRouterMetrics({ maxOperationNames }: { readonly maxOperati
     labelNames: ['limit', 'refused'],
     registers,
   });
+  const refused = new Counter({
+    name: 'router_requests_refused_total',
+    help: 'HTTP requests that were refused before anything was known of an operation, by code.',
+    labelNames: ['code'],
+    registers,
+  });
   const shed = new Counter({
     name: 'router_requests_shed_total',
     help: 'Requests answered 503 because there was too much to do, by its sign (under-way, loop-delay).',
@@ -115,6 +124,7 @@ export function createRouterMetrics({ maxOperationNames }: { readonly maxOperati
       fetchDurations.observe({ subgraph }, seconds);
     },
     retried: (subgraph) => retries.inc({ subgraph }),
+    refused: (code) => refused.inc({ code }),
     shed: (reason) => shed.inc({ reason }),
     readUnderWay(count) {
       new Gauge({

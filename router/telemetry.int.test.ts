@@ -119,6 +119,22 @@ describe('the access log', () => {
   });
 });
 
+test('requests that are refused are counted by their codes, wherever they end', async () => {
+  const post = (body: string, more: Readonly<Record<string, string>> = {}): Promise<Response> =>
+    fetch(router.url, { method: 'POST', headers: { 'content-type': 'application/json', ...more }, body });
+  const query = JSON.stringify({ query: '{ users { id } }' });
+  await post('{');
+  await post(query, { 'content-type': 'text/plain' });
+  await post(query, { authorization: 'Bearer none' });
+  await post('{}');
+  const text = await (await fetch(`${router.origin}/metrics`)).text();
+  expect(text).toMatch(/^router_requests_refused_total\{code="BAD_REQUEST",service="router"\} 1$/m);
+  expect(text).toMatch(/^router_requests_refused_total\{code="UNSUPPORTED_MEDIA_TYPE",service="router"\} 1$/m);
+  const unknown = 'router_operations_total\\{kind="unknown",name="",outcome=';
+  expect(text).toMatch(new RegExp(`${unknown}"UNAUTHENTICATED",service="router"\\} 1`));
+  expect(text).toMatch(new RegExp(`${unknown}"BAD_REQUEST",service="router"\\} 1`));
+});
+
 test('only so many names of operations are counted each by itself, whatever clients send', async () => {
   const metrics = createRouterMetrics({ maxOperationNames: 2 });
   for (let at = 0; at < 100; at++) metrics.operation({ kind: 'query', name: `N${String(at)}`, outcome: 'ok' }, 0.001);
