@@ -56,3 +56,12 @@ export type AnswerGraphql = (
 
 /** Whether a request asks what its operation is estimated to cost: the header `graphql-cost: report`. */
 export const wantsCost = ({ headers }: GraphqlHttpRequest): boolean => headers['graphql-cost'] === 'report';
+
+/** Whether a client with this `accept` header takes an ordinary answer. */
+export function acceptsJson(accept: string | undefined): boolean {
+  if (accept === undefined || accept === '') return true;
+  return accept.split(',').some((type) => ordinary.test(type) && !refused.test(type));
+}
+
+const ordinary = /^\s*(application\/(graphql-response\+json|json|\*)|\*\/\*)\s*(;|$)/i;
+const refused = /;\s*q=0(\.0*)?\s*(;|$)/i;

@@ -7,7 +7,7 @@ import { codesOf } from './errors.ts';
 import type { ErrorMask } from './errors.ts';
 import { answerInPieces, answerOperation } from './execution.ts';
 import type { ExecutionDeps } from './execution.ts';
-import { wantsCost } from './graphql-http.ts';
+import { acceptsJson, wantsCost } from './graphql-http.ts';
 import type {
   AnswerGraphql,
   GraphqlHttpRequest,
@@ -82,6 +82,10 @@ export function createGraphqlLanes({ apollo, prepare, execution, mask }: LanesOp
     const running = { viewer, traceparent, signal };
     let result: ExecutionResult | undefined;
     const protocol = operation.mayDefer && !wantsCost(request) ? incrementalProtocolOf(accept) : undefined;
+    const headers = headersByAccept.get(accept);
+    if (headers === undefined && protocol === undefined && !acceptsJson(accept)) {
+      return handOn(request, context, identified, { prepared });
+    }
     if (protocol !== undefined) {
       const answer = await answerInPieces(operation, params.variables, execution, running);
       if (answer !== undefined && 'rest' in answer) {
@@ -91,7 +95,6 @@ export function createGraphqlLanes({ apollo, prepare, execution, mask }: LanesOp
       result = answer;
     }
     result ??= await answerOperation(operation, params.variables, execution, running, wantsCost(request));
-    const headers = headersByAccept.get(accept);
     // Without data nothing was run, which has a status of its own; so may an error.
     const isOrdinary = isObject(result.data) && !result.errors?.some(({ extensions }) => 'http' in extensions);
     if (headers === undefined || !isOrdinary) {

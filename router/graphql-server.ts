@@ -19,7 +19,7 @@ import type { ErrorMask } from './errors.ts';
 import { answerOperation } from './execution.ts';
 import type { ExecutionDeps } from './execution.ts';
 import { apolloLogger, createGateway } from './gateway.ts';
-import { wantsCost } from './graphql-http.ts';
+import { acceptsJson, wantsCost } from './graphql-http.ts';
 import type {
   GraphqlHttpRequest,
   GraphqlHttpResponse,
@@ -114,7 +114,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
           signal,
           onAnswered: (answered: OperationSummary) => (summary = answered),
           found,
-          result,
+          result: result ?? (acceptsJson(String(request.headers['accept'] ?? '')) ? undefined : notRun),
           tellCost: wantsCost(request),
         }),
       });
@@ -161,6 +161,9 @@ function preparation(deps: {
       }),
   };
 }
+
+/** Apollo Server looks at the `accept` header only when there is an answer: what it will not send is not run for it. */
+const notRun: ExecutionResult = { errors: [new CodedError('BAD_REQUEST')] };
 
 const noDocument: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
 

@@ -104,6 +104,18 @@ describe('a bad request', () => {
     expect((await fetch(`${router.origin}/graphiql/../../package.json`)).status).toBe(404);
   });
 
+  test.each(['image/png', 'text/html', 'application/json;q=0', 'multipart/mixed'])(
+    'whose answer the client would not take is not run: %s',
+    async (accept) => {
+      const before = router.seen.length;
+      const body = { query: 'mutation { rename(id: "1", name: "Eve") { id } }' };
+      for (const json of [JSON.stringify(body), JSON.stringify({ ...body, extensions: { client: 'x' } })]) {
+        expect(await post(json, { accept })).toMatchObject({ status: 406, codes: ['BAD_REQUEST'] });
+      }
+      expect(router.seen).toHaveLength(before);
+    },
+  );
+
   test('with another method is answered 405', async () => {
     const response = await fetch(router.url, { method: 'DELETE', headers: { 'content-type': 'application/json' } });
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, POST']);

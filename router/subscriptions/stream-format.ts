@@ -61,7 +61,3 @@ export function streamFormatOf(accept: string | undefined): StreamFormat | undef
   }
   return undefined;
 }
-
-/** Whether the client takes an ordinary response too: urql names streams behind JSON in every request, for whatever may come. */
-export const acceptsJson = (accept: string | undefined): boolean =>
-  /(^|,)\s*(application\/(graphql-response\+json|json|\*)|\*\/\*)\s*(;|,|$)/i.test(accept ?? '');

@@ -4,11 +4,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorTable, CodedError, codeOf } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
 import { runOperation } from '../execution.ts';
+import { acceptsJson } from '../graphql-http.ts';
 import type { ClientHost } from './client-host.ts';
 import { admit } from './live-operation.ts';
 import type { Admitted, OperationParams } from './live-operation.ts';
 import { Payload } from './payload.ts';
-import { acceptsJson, serverSentEvents, streamFormatOf } from './stream-format.ts';
+import { serverSentEvents, streamFormatOf } from './stream-format.ts';
 import { StreamSink } from './stream-sink.ts';
 
 /**
@@ -28,6 +29,7 @@ export async function answerAsStream(
   if (format === undefined || wanted === undefined) return false;
   const prepared = host.prepare(host.supergraph(), wanted.query, wanted.operationName);
   const kind = prepared.ok ? prepared.operation.kind : undefined;
+  // urql names streams behind JSON in every request, for whatever may come.
   const takesStreamsOnly = format === serverSentEvents && !acceptsJson(request.headers.accept);
   if (kind !== 'subscription' && !takesStreamsOnly) return false;
   if (kind === 'mutation' && request.method !== 'POST') return false;
