@@ -78,6 +78,9 @@ export function isJson(request: IncomingMessage): boolean {
   return /^\s*application\/(json|[\w.-]+\+json)\s*(;|$)/i.test(headerOf(request, 'content-type') ?? '');
 }
 
+export const isCompressed = (request: IncomingMessage): boolean =>
+  (headerOf(request, 'content-encoding') ?? 'identity').toLowerCase() !== 'identity';
+
 export function headerOf(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return typeof value === 'string' && value !== '' ? value : undefined;

@@ -99,6 +99,11 @@ describe('a bad request', () => {
     expect((await get(stream)).status).toBe(403);
   });
 
+  test('whose body is compressed is answered 415', async () => {
+    const { status, codes } = await post('{"query":"{ users { id } }"}', { 'content-encoding': 'gzip' });
+    expect([status, codes]).toEqual([415, ['UNSUPPORTED_MEDIA_TYPE']]);
+  });
+
   test('at an unknown address is answered 404', async () => {
     expect((await fetch(`${router.origin}/nowhere`)).status).toBe(404);
     expect((await fetch(`${router.origin}/graphiql/../../package.json`)).status).toBe(404);
@@ -123,6 +128,14 @@ describe('a bad request', () => {
 });
 
 describe('a good request', () => {
+  test('may name the whole address, as for a proxy', async () => {
+    const { hostname, port } = new URL(router.url);
+    const asked = request({ hostname, port, path: `${router.url}?query={users{id}}`, agent: false }).end();
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    expect(answer.statusCode).toBe(200);
+    answer.destroy();
+  });
+
   test('with an empty operation name has none, whichever way it goes', async () => {
     const body = { query: '{ users { id } }', operationName: '' };
     for (const json of [JSON.stringify(body), JSON.stringify({ ...body, extensions: { client: 'x' } })]) {

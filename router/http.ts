@@ -16,7 +16,7 @@ import { corsHeaders } from './cors.ts';
 import { isCrossSite } from './csrf.ts';
 import type { AnswerGraphql, GraphqlHttpResponse } from './graphql-http.ts';
 import { createHttpAnswers, refuseConnection } from './http-answers.ts';
-import { asked, discard, headerOf, isJson, readBody } from './http-body.ts';
+import { asked, discard, headerOf, isCompressed, isJson, readBody } from './http-body.ts';
 import type { Asked } from './http-body.ts';
 import type { RouterMetrics } from './metrics.ts';
 import type { Pages } from './pages.ts';
@@ -136,7 +136,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     }
     let body: unknown;
     if (request.method === 'POST') {
-      if (!isJson(request)) {
+      if (!isJson(request) || isCompressed(request)) {
         discard(request);
         return answers.refuse(response, 415, 'UNSUPPORTED_MEDIA_TYPE');
       }
@@ -299,7 +299,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 function targetOf(request: IncomingMessage): { readonly pathname: string; readonly search: string } {
-  const url = request.url ?? '/';
+  const given = request.url ?? '/';
+  // Proxies may ask for the whole address (RFC 9112, absolute-form).
+  const url = given.startsWith('/') ? given : given.replace(/^https?:\/\/[^/?]*/i, '');
   const question = url.indexOf('?');
   return question < 0
     ? { pathname: url, search: '' }

@@ -27,7 +27,7 @@ export const errorTable = {
   CROSS_SITE_REQUEST: client(
     'A page of another site may have sent this; list its origin, or send the header apollo-require-preflight.',
   ),
-  UNSUPPORTED_MEDIA_TYPE: client('The body must be JSON, and its content type must say so.'),
+  UNSUPPORTED_MEDIA_TYPE: client('The body must be JSON, not compressed, and its content type must say so.'),
   OPERATION_NOT_LISTED: client('The operation is not among those that are allowed here.'),
   BATCH_LIMIT: client('More operations in one request than are allowed.'),
   REQUEST_TIMEOUT: transient('The request took too long to arrive; send it again.'),
