@@ -112,3 +112,34 @@ describe('a client that is too slow', () => {
     expect(text).toContain('"code":"REQUEST_TIMEOUT"');
   });
 });
+
+describe('a request', () => {
+  test('may name the whole address, as for a proxy', async () => {
+    const { hostname, port } = new URL(router.url);
+    const asked = get({ hostname, port, path: `${router.url}?query={users{id}}`, agent: false });
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    expect(answer.statusCode).toBe(200);
+    answer.destroy();
+  });
+
+  test('whose body is compressed is answered 415', async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    const response = await fetch(router.url, { method: 'POST', headers, body: '{"query":"{ users { id } }"}' });
+    expect([response.status, await response.json()]).toMatchObject([415, failure('UNSUPPORTED_MEDIA_TYPE')]);
+  });
+
+  // What is not run reaches no subgraph.
+  test.each(['image/png', 'text/html', 'application/json;q=0', 'multipart/mixed'])(
+    'whose answer the client would not take is not run: %s',
+    async (accept) => {
+      const before = router.seen.length;
+      const body = { query: 'mutation { rename(id: "1", name: "Eve") { id } }' };
+      for (const params of [body, { ...body, extensions: { client: 'x' } }]) {
+        const headers = { 'content-type': 'application/json', accept };
+        const response = await fetch(router.url, { method: 'POST', headers, body: JSON.stringify(params) });
+        expect([response.status, await response.json()]).toMatchObject([406, failure('BAD_REQUEST')]);
+      }
+      expect(router.seen).toHaveLength(before);
+    },
+  );
+});
