@@ -73,8 +73,8 @@ function createDeferral(
   const { document: planned, primary, parts } = splitOperation({ supergraph, document, operation, keyOf, variables });
   if (parts.length === 0 || !rootType) return undefined;
   const plan = planOf(source, documentToPlan(planned, keyOf, variables, true), overrides);
-  // The planner sees no use in it, or has put the fetches in an order that needs them run in rounds.
-  if (plan.blocks.length === 0 || plan.isMisordered) return undefined;
+  // The planner sees no use in it, or has to be kept from wrong plans.
+  if (plan.blocks.length === 0) return undefined;
 
   const shapeSource = { schema, variables, dataKeyOf: keyOf };
   const types = typeIndexOf(supergraph);

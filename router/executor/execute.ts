@@ -1,6 +1,5 @@
 // Runs a compiled operation: asks the subgraphs as its plan says and shapes their answers into the client's response.
 import type { ExecutionResult, GraphQLError } from 'graphql';
-import { newCatchUp, runInRounds } from './catch-up.ts';
 import type { DataObject } from './data.ts';
 import { errorsOf } from './failures.ts';
 import type { CompiledOperation } from './operation.ts';
@@ -106,7 +105,7 @@ function execute<Context>(
   run: Run<Context>,
   known: readonly GraphQLError[],
 ): Promise<ExecutionResult> {
-  const pending = step && run.catchUp ? runInRounds(run, step, run.catchUp) : step?.(run);
+  const pending = step?.(run);
   if (!pending) return Promise.resolve(respond(operation, shaper, run, known));
   return pending
     .then(() => respond(operation, shaper, run, known))
@@ -142,7 +141,6 @@ export function newRun<Context>(
   fetch: SubgraphFetch<Context>,
   context: Context,
 ): Run<Context> {
-  const catchUp = plan.isMisordered ? newCatchUp() : undefined;
   const joiner = plan.joinTexts && createJoiner(fetch, context, plan.joinTexts);
-  return { data, variables, fetch, context, errors: [], failures: [], joiner, catchUp, isHalted: false };
+  return { data, variables, fetch, context, errors: [], failures: [], joiner, isHalted: false };
 }

@@ -1,6 +1,5 @@
 // The Fetch nodes of a plan: what is asked for which objects of the tree, and how the answer is merged into it.
 import type { FetchNode } from '@apollo/query-planner';
-import { noteAsked, notAsked } from './catch-up.ts';
 import { compileMerge, isDataObject, type DataObject, type Merge } from './data.ts';
 import type { SubgraphRequest, SubgraphResponse } from './execute.ts';
 import { recordErrors } from './failures.ts';
@@ -82,11 +81,8 @@ function mergeOf(node: FetchNode, { types }: FetchPlace, keys: () => ReadonlySet
 }
 
 function fetchRoot<Context>(run: Run<Context>, fetch: CompiledFetch): Promise<void> | undefined {
-  const { catchUp } = run;
-  const places = fetch.path.length === 0 ? [run.data] : collect(run.data, fetch.path);
-  const objects = catchUp ? notAsked(catchUp, fetch, places) : places;
+  const objects = fetch.path.length === 0 ? [run.data] : collect(run.data, fetch.path);
   if (objects.length === 0) return undefined;
-  if (catchUp) noteAsked(catchUp, fetch, objects);
   return ask(run, fetch, fetch.node.operation, variablesOf(run, fetch), objects, (response) => {
     const { data } = response;
     if (data) {
@@ -169,10 +165,8 @@ function batchOf<Context>(
   run: Run<Context>,
   fetch: CompiledFetch,
   find: FindBuilder,
-  places: readonly DataObject[],
+  found: readonly DataObject[],
 ): Batch | undefined {
-  const { catchUp } = run;
-  const found = catchUp ? notAsked(catchUp, fetch, places) : places;
   const representations: DataObject[] = [];
   const objects: DataObject[] = [];
   const indexes: number[] = [];
@@ -195,7 +189,7 @@ function batchOf<Context>(
     const onlyKey = only?.read(object);
     let index = only && known.get(onlyKey);
     if (index === undefined) {
-      const representation = builder.build(object, catchUp?.isPartOk ?? true);
+      const representation = builder.build(object);
       if (!representation) {
         incomplete.push(object);
         continue;
@@ -215,10 +209,6 @@ function batchOf<Context>(
   if (incomplete.length > 0) {
     const cause = run.failures.at(-1)?.error ?? run.errors.at(-1);
     if (cause) run.failures.push({ error: cause, fetch, objects: incomplete, isConsequence: true });
-  }
-  if (catchUp) {
-    catchUp.isLacking ||= incomplete.length > 0;
-    if (objects.length > 0) noteAsked(catchUp, fetch, objects);
   }
   return objects.length > 0 ? { representations, objects, indexes } : undefined;
 }

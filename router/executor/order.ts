@@ -1,5 +1,5 @@
-// What each fetch of a plan brings, and whether some fetch is put before the one that brings what it requires. The planner (2.14.4) makes such plans when one
-// `@requires` leads to another; they are executed in rounds (see `catch-up.ts`). All others need no such care.
+// What each fetch of a plan brings, and whether each comes after those that bring what it requires. The planner (2.14.4) makes plans
+// of which that is not true; they are planned in another way (see `requirement-plan.ts`).
 import type { FetchNode, PlanNode, QueryPlanSelectionNode, ResponsePath } from '@apollo/query-planner';
 import { Kind, parse } from 'graphql';
 import type { DocumentNode, SelectionSetNode } from 'graphql';
@@ -10,6 +10,8 @@ import type { TypeIndex } from './types.ts';
 export interface PlacedFetch {
   readonly node: FetchNode;
   readonly path: CompiledPath;
+  /** The path as the plan has it. */
+  readonly flattened: ResponsePath;
   /** The way to it from the plan's root: where it stands in each Sequence and Parallel. */
   readonly position: Position;
 }
@@ -26,7 +28,7 @@ interface Step {
 export function fetchesIn(node: PlanNode, path: ResponsePath = [], position: Position = []): PlacedFetch[] {
   switch (node.kind) {
     case 'Fetch':
-      return [{ node, path: compilePath(path), position }];
+      return [{ node, path: compilePath(path), flattened: path, position }];
     case 'Flatten':
       return fetchesIn(node.node, [...path, ...node.path], position);
     case 'Sequence':
@@ -46,7 +48,7 @@ export function fetchesIn(node: PlanNode, path: ResponsePath = [], position: Pos
 /** What the fetches of a plan bring. */
 export interface Bringers {
   /** The fetches that bring a field, given by the keys that lead to it, to objects of a type. */
-  readonly of: (wanted: readonly string[], typename: string | undefined) => readonly PlacedFetch[];
+  readonly of: (wanted: readonly string[], typename?: string) => readonly PlacedFetch[];
 }
 
 /** Reads the texts of fetches, each once and only when it is asked for. */
@@ -69,14 +71,53 @@ export function bringersIn(fetches: readonly PlacedFetch[], types: TypeIndex): B
 export function isMisordered(fetches: readonly PlacedFetch[], bringers: Bringers): boolean {
   if (fetches.length < 3) return false;
   return fetches.some((fetch) => {
-    const required = requiredPaths(fetch.node.requires ?? []).filter((path) => path.at(-1) !== '__typename');
+    const required = requiredPaths(fetch.node.requires ?? []);
     const place = fieldsOf(fetch.path);
     return required.some((path) => {
-      const others = bringers.of([...place, ...path], undefined).filter((other) => other !== fetch);
+      const others = bringers.of([...place, ...path]).filter((other) => other !== fetch);
       return others.length > 0 && !others.some((other) => isBefore(other, fetch));
     });
   });
 }
+
+/**
+ * The fetches of a plan without conditions in an order in which each comes after those that bring what it requires.
+ * @param moved those whose place in the plan says when they can be made at the soonest, and not what may follow.
+ */
+export function inOrder(node: PlanNode, moved: ReadonlySet<FetchNode>, types: TypeIndex): PlanNode {
+  const fetches = fetchesIn(node);
+  const bringers = bringersIn(fetches, types);
+  const needs = (fetch: PlacedFetch): PlacedFetch[] => {
+    const place = fieldsOf(fetch.path);
+    const required = requiredPaths(fetch.node.requires ?? []).flatMap((path) => bringers.of([...place, ...path]));
+    const above = bringers.of(place).filter((other) => fieldsOf(other.path).length < place.length);
+    const brought = new Set([...required, ...above]);
+    const isSerial = fetch.node.operationKind === 'mutation';
+    return fetches.filter((other) => {
+      if (other === fetch) return false;
+      if (isBefore(other, fetch) && (isSerial || !moved.has(other.node))) return true;
+      return (moved.has(other.node) || moved.has(fetch.node)) && brought.has(other);
+    });
+  };
+  const steps: PlanNode[] = [];
+  const done = new Set<PlacedFetch>();
+  let left = fetches.map((fetch) => ({ fetch, needed: needs(fetch) }));
+  while (left.length > 0) {
+    const ready = left.filter(({ needed }) => needed.every((other) => done.has(other)));
+    const next = ready.length > 0 ? ready : left.slice(0, 1);
+    for (const { fetch } of next) done.add(fetch);
+    left = left.filter(({ fetch }) => !done.has(fetch));
+    const nodes = next.map(({ fetch: { node: one, flattened: path } }): PlanNode => {
+      return path.length > 0 ? { kind: 'Flatten', path, node: one } : one;
+    });
+    steps.push(...inParallel(nodes));
+  }
+  return inSequence(steps)[0] ?? node;
+}
+
+/** No node, the only one, or one that runs all. */
+export const inSequence = (nodes: PlanNode[]): PlanNode[] => (nodes.length > 1 ? [{ kind: 'Sequence', nodes }] : nodes);
+export const inParallel = (nodes: PlanNode[]): PlanNode[] => (nodes.length > 1 ? [{ kind: 'Parallel', nodes }] : nodes);
 
 /** Whether a fetch has ended when another one begins. */
 export function isBefore(first: PlacedFetch, second: PlacedFetch): boolean {
@@ -85,9 +126,11 @@ export function isBefore(first: PlacedFetch, second: PlacedFetch): boolean {
   return step?.isSequence === true && step.index < (second.position[at]?.index ?? 0);
 }
 
+/** Without type names, which every fetch brings that may have to. */
 function requiredPaths(nodes: readonly QueryPlanSelectionNode[]): string[][] {
   return nodes.flatMap((node) => {
     if (node.kind === 'InlineFragment') return requiredPaths(node.selections);
+    if (node.name === '__typename') return [];
     const key = node.alias ?? node.name;
     return node.selections ? requiredPaths(node.selections).map((path) => [key, ...path]) : [[key]];
   });

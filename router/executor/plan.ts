@@ -14,7 +14,6 @@ import {
   type Position,
 } from './order.ts';
 import { compilePath, startsWith } from './path.ts';
-import { separateRequirements } from './requirements.ts';
 import type { Run, Step } from './run.ts';
 import { nonNullKeysOf } from './selection-keys.ts';
 import { typeIndexOf, type TypeIndex } from './types.ts';
@@ -23,7 +22,7 @@ import { typeIndexOf, type TypeIndex } from './types.ts';
 export interface CompiledPlan {
   /** Undefined when nothing has to be asked. */
   readonly step: Step | undefined;
-  /** Whether it has to be run in rounds. */
+  /** Whether some fetch would be made before those that bring what it requires. */
   readonly isMisordered: boolean;
   /** What is known of joined requests; undefined when the plan never asks a subgraph twice at the same moment. */
   readonly joinTexts: JoinTexts | undefined;
@@ -45,8 +44,7 @@ export interface PlanBlock {
 }
 
 /** Compiles a plan. */
-export function compilePlan(supergraph: Supergraph, plan: QueryPlan): CompiledPlan {
-  const { node } = separateRequirements(supergraph, plan);
+export function compilePlan(supergraph: Supergraph, { node }: QueryPlan): CompiledPlan {
   const subscription = node?.kind === 'Subscription' ? node : undefined;
   const { primary: rest, deferred } = deferredIn(subscription ? subscription.rest : (node as PlanNode | undefined));
   const types = typeIndexOf(supergraph);

@@ -9,10 +9,10 @@ import type { TypeIndex } from './types.ts';
 /** Makes the representations of objects of one type. */
 export interface RepresentationBuilder {
   /**
-   * The representation; null when the object lacks a required field. Conditions of the client may have left out one of
-   * several fragments for good: with `isPartOk` what is there will do.
+   * The representation; null when the object lacks all that is required. Of several fragments those are sent whose fields
+   * are there.
    */
-  readonly build: (entity: DataObject, isPartOk: boolean) => DataObject | null;
+  readonly build: (entity: DataObject) => DataObject | null;
   /** The only field that tells two objects of the type apart; undefined when there are several. */
   readonly only: KeyField | undefined;
 }
@@ -87,15 +87,12 @@ function compileBuilder(
     };
     return { build, only };
   }
-  const build = (entity: DataObject, isPartOk: boolean): DataObject | null => {
+  const build = (entity: DataObject): DataObject | null => {
     let result: DataObject | undefined;
     let hasKey = false;
     for (const group of groups) {
       const part = take(entity, group.fields, facts);
-      if (part === undefined) {
-        if (!isPartOk) return null;
-        continue;
-      }
+      if (part === undefined) continue;
       hasKey ||= group.hasKey;
       result = result === undefined ? part : unite(result, part);
     }

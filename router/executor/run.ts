@@ -1,7 +1,6 @@
 // One execution: the tree that its fetches fill, and what went wrong on the way.
 import { GraphQLError } from 'graphql';
 import { codeOf, errorTable } from '../../service/errors.ts';
-import type { CatchUp } from './catch-up.ts';
 import type { DataObject } from './data.ts';
 import type { SubgraphError, SubgraphFetch } from './execute.ts';
 import type { Gates } from './gates.ts';
@@ -20,8 +19,6 @@ export interface Run<Context> {
   readonly failures: Failure[];
   /** Of plans that may ask a subgraph twice at the same moment only. */
   readonly joiner: Joiner | undefined;
-  /** Of plans in the wrong order only. */
-  readonly catchUp: CatchUp | undefined;
   /** Of plans that defer only. */
   readonly gates?: Gates;
   /** Set when a mutation has no result any more: what follows of it must not be done. */

@@ -56,7 +56,7 @@ function makeIndex(supergraph: Supergraph): TypeIndex {
   };
 }
 
-/** The keys of `@join__type`, by subgraph and type. */
+/** The keys of `@join__type` by which entities can be asked for, by subgraph and type. */
 function readKeys(supergraph: Supergraph): Map<string, Map<string, SelectionSetNode[]>> {
   const names = new Map<string, string>();
   for (const [name, value] of supergraph.planner.supergraph.subgraphNameToGraphEnumValue()) names.set(value, name);
@@ -68,7 +68,9 @@ function readKeys(supergraph: Supergraph): Map<string, Map<string, SelectionSetN
       const values = new Map(directive.arguments?.map(({ name, value }) => [name.value, value]));
       const graph = values.get('graph');
       const key = values.get('key');
+      const resolvable = values.get('resolvable');
       if (graph?.kind !== Kind.ENUM || key?.kind !== Kind.STRING) continue;
+      if (resolvable?.kind === Kind.BOOLEAN && !resolvable.value) continue;
       const subgraph = names.get(graph.value) ?? graph.value;
       const byType = found.get(subgraph) ?? new Map<string, SelectionSetNode[]>();
       found.set(subgraph, byType);

@@ -12,6 +12,7 @@ import { resolveIntrospection } from './introspection.ts';
 import { dataKeysFor, documentToPlan } from './keys.ts';
 import { decideOverrides, type Overrides } from './overrides.ts';
 import { compilePlan, type CompiledPlan } from './plan.ts';
+import { haveRequirementsMet, planRequirements } from './requirement-plan.ts';
 import { compileFastShaper, type FastShaper } from './shape-fast.ts';
 import { shapeExactly, type Shaped } from './shape-exact.ts';
 import { compileShape, type ObjectShape, type Selectable } from './shape.ts';
@@ -115,6 +116,9 @@ export function planOf(
   overrides: Overrides,
 ): CompiledPlan {
   try {
+    const planSource = { supergraph, document, operation, overrides };
+    const planAnew = (): CompiledPlan => compilePlan(supergraph, planRequirements(planSource));
+    if (haveRequirementsMet(planSource)) return planAnew();
     const federationOperation = operationFromDocument(supergraph.apiSchema, document, {
       ...(operation.name ? { operationName: operation.name.value } : {}),
       validate: false,
@@ -123,7 +127,8 @@ export function planOf(
       // The planner declares a map that it could change, and only reads it.
       overrideConditions: new Map(overrides.conditions),
     });
-    return compilePlan(supergraph, plan);
+    const compiled = compilePlan(supergraph, plan);
+    return compiled.isMisordered ? planAnew() : compiled;
   } catch (error) {
     if (error instanceof GraphQLError) throw error;
     throw new CodedError('INTERNAL_SERVER_ERROR', undefined, {}, error);

@@ -54,8 +54,8 @@ describe('conditions by variables', () => {
       data: { product: { price: 5, label: 'cheap!' } },
       fetches: [
         'a {product{__typename id price}}',
-        'b Product(price:5 id:"1") {...on Product{cheap}}',
-        'c Product(cheap:true id:"1") {...on Product{label}}',
+        'b Product(id:"1" price:5) {...on Product{cheap}}',
+        'c Product(id:"1" cheap:true) {...on Product{label}}',
       ],
     },
     'on a whole entity': {
@@ -96,8 +96,8 @@ describe('conditions by variables', () => {
       data: { product: { id: '1', stock: { city: 'Seoul' }, label: 'cheap!' } },
       fetches: [
         'a {product{__typename id price}}',
-        'b Product(id:"1" price:5) {...on Product{stock{city}cheap}}',
-        'c Product(cheap:true id:"1") {...on Product{label}}',
+        'b Product(id:"1") {...on Product{stock{city}}} + Product(id:"1" price:5) {...on Product{cheap}}',
+        'c Product(id:"1" cheap:true) {...on Product{label}}',
       ],
     },
     'in lists of entities': {
@@ -106,8 +106,8 @@ describe('conditions by variables', () => {
       data: { list: [{ label: 'cheap!' }, { label: 'dear' }] },
       fetches: [
         'a {list{__typename id price}}',
-        'b Product(price:5 id:"1") Product(price:6 id:"2") {...on Product{cheap}}',
-        'c Product(cheap:true id:"1") Product(cheap:false id:"2") {...on Product{label}}',
+        'b Product(id:"1" price:5) Product(id:"2" price:6) {...on Product{cheap}}',
+        'c Product(id:"1" cheap:true) Product(id:"2" cheap:false) {...on Product{label}}',
       ],
     },
     'on __typename': {

@@ -14,7 +14,9 @@ import type {
 } from 'graphql';
 import { clientKeyOf, dataKeysFor, documentToPlan } from '../keys.ts';
 import type { CompiledOperation } from '../operation.ts';
-import { separateRequirements } from '../requirements.ts';
+import { decideOverrides } from '../overrides.ts';
+import { compilePlan } from '../plan.ts';
+import { haveRequirementsMet } from '../requirement-plan.ts';
 import type { Bench } from './differential.ts';
 
 /** What the gateway says, or why it was not asked. */
@@ -28,9 +30,9 @@ export type GatewayLimit =
   | 'interface-object'
   /** It gives nothing of a fragment on an object's own type that stands in one on its interface. */
   | 'narrowed-again'
-  /** It runs a plan that the planner has put in the wrong order as it stands, where ours catches up. */
+  /** It runs a plan that the planner has put in the wrong order as it stands, where ours is planned anew. */
   | 'misordered'
-  /** It sends one value to all fields that require another field with different arguments, where ours keeps them apart. */
+  /** It runs the official plan where requirements lead to one another or differ in arguments, and ours another one. */
   | 'requirements';
 
 /**
@@ -39,19 +41,20 @@ export type GatewayLimit =
  */
 export async function runGateway(
   bench: Bench,
-  { document, operation, variantFor }: CompiledOperation,
+  { document, operation }: CompiledOperation,
   variables: Readonly<Record<string, unknown>>,
 ): Promise<GatewayAnswer> {
   const { supergraph, fetch } = bench.graph;
   const planned = documentToPlan(document, dataKeysFor(document, supergraph), variables);
   const operationName = operation.name ? { operationName: operation.name.value } : {};
+  const source = { supergraph, document: planned, operation, overrides: decideOverrides(supergraph) };
+  if (haveRequirementsMet(source)) return { unable: 'requirements' };
   const plan = supergraph.planner.buildQueryPlan(
     operationFromDocument(supergraph.apiSchema, planned, { ...operationName, validate: false }),
   );
   const limit = limitOf(plan) ?? (narrowsAgain(planned, supergraph.schema) ? 'narrowed-again' : undefined);
   if (limit) return { unable: limit };
-  if (variantFor(variables).plan.isMisordered) return { unable: 'misordered' };
-  if (separateRequirements(supergraph, plan) !== plan) return { unable: 'requirements' };
+  if (compilePlan(supergraph, plan).isMisordered) return { unable: 'misordered' };
   const services: ServiceMap = {};
   for (const subgraph of supergraph.subgraphs.keys()) {
     services[subgraph] = {

@@ -254,5 +254,42 @@ const mesh: FuzzGraph = {
   ],
 };
 
+const chain: FuzzGraph = {
+  name: 'chain: what is required requires itself, over several subgraphs and back, through values and other entities',
+  structural: ['Item.box'],
+  subgraphs: [
+    {
+      name: 'source',
+      sdl: `
+      type Query { items(first: Int): [Item!]! item: Item makers: [Maker] }
+      type Item @key(fields: "id") { id: ID! price(currency: String): Int next: Item box: Box! maker: Maker }
+      type Box { boxId: ID! width: Int }
+      type Maker @key(fields: "id") { id: ID! size: Int }`,
+    },
+    {
+      name: 'tax',
+      sdl: `
+      type Query { taxed: [Item] }
+      type Item @key(fields: "id") {
+        id: ID! price(currency: String): Int @external gross: Int @external final: Int @external plain: Int
+        tax: Int @requires(fields: "price") total: Int @requires(fields: "gross") net: Int @requires(fields: "price gross")
+        last(of: Int): Int @requires(fields: "final")
+      }
+      type Maker @key(fields: "id") { id: ID! size: Int @external trust: Int @external level: Int @requires(fields: "size") rank: Int @requires(fields: "trust") }`,
+    },
+    {
+      name: 'sales',
+      sdl: `
+      type Item @key(fields: "id") {
+        id: ID! tax: Int @external total: Int @external box: Box! @external maker: Maker @external
+        gross: Int @requires(fields: "tax box { width }") final: Int @requires(fields: "total tax") offers: [Item!]!
+        seal: Int @requires(fields: "maker { rank level }")
+      }
+      type Box { width: Int @external }
+      type Maker @key(fields: "id") { id: ID! level: Int @external rank: Int @external trust: Int @requires(fields: "level") best: Item }`,
+    },
+  ],
+};
+
 /** All of them. */
-export const fuzzGraphs: readonly FuzzGraph[] = [shop, media, context, company, social, mesh];
+export const fuzzGraphs: readonly FuzzGraph[] = [shop, media, context, company, social, mesh, chain];
