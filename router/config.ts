@@ -108,7 +108,12 @@ export const routerEnv = {
   OPERATION_CACHE_MB: integer(1, 100_000)
     .default(128)
     .describe('megabytes that these may take, by estimate; bounds what clients with ever new operations can fill'),
-  LIMIT_TOKENS: integer(1, 1_000_000).default(15_000).describe('tokens of a document'),
+  LIMIT_TOKENS: integer(1, 1_000_000)
+    .default(10_000)
+    .describe('tokens of a document; it may not have more lines either'),
+  LIMIT_NESTING: integer(1, 1_000)
+    .default(200)
+    .describe('levels of brackets in a document, and of its selections through fragments'),
   LIMIT_OPERATIONS: integer(1, 10_000).default(50).describe('operations of a document, of which one is run'),
   LIMIT_DEPTH: integer(1, 1_000).default(30).describe('levels of fields inside fields'),
   LIMIT_HEIGHT: integer(1, 100_000)
@@ -117,9 +122,13 @@ export const routerEnv = {
   LIMIT_ALIASES: integer(0, 100_000).default(200).describe('aliases of an operation'),
   LIMIT_ROOT_FIELDS: integer(1, 10_000).default(50).describe('root fields of an operation'),
   LIMIT_DIRECTIVES: integer(0, 100_000).default(200).describe('directives of an operation'),
+  LIMIT_DEFERS: integer(0, 100_000).default(20).describe('fragments that an operation defers'),
   LIMIT_VARIABLE_DEPTH: integer(1, 1_000)
     .default(100)
     .describe('levels of lists and objects inside a variable; LIMIT_MEASURE_ONLY does not know it'),
+  LIMIT_VARIABLE_VALUES: integer(1, 10_000_000)
+    .default(20_000)
+    .describe('values in the variables of an operation, lists and objects included; the same'),
   LIMIT_TYPE_COST: integer(1, 1_000_000_000_000)
     .default(1_000_000)
     .describe('objects that an operation may return, by the weights of `@cost` and the sizes of `@listSize`'),
@@ -253,12 +262,14 @@ export function limitsOf(config: RouterConfig): Limits {
   const { LIMIT_MEASURE_ONLY: measured } = config;
   return {
     tokens: config.LIMIT_TOKENS,
+    nesting: config.LIMIT_NESTING,
     operations: config.LIMIT_OPERATIONS,
     depth: config.LIMIT_DEPTH,
     height: config.LIMIT_HEIGHT,
     aliases: config.LIMIT_ALIASES,
     root_fields: config.LIMIT_ROOT_FIELDS,
     directives: config.LIMIT_DIRECTIVES,
+    defers: config.LIMIT_DEFERS,
     type_cost: config.LIMIT_TYPE_COST,
     field_cost: config.LIMIT_FIELD_COST,
     measureOnly: new Set(measured.includes('*') ? limitNames : measured.filter((name) => name !== '*')),

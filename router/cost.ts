@@ -149,14 +149,23 @@ export function estimateCost(
     return weight;
   };
 
+  /** A variable is weighed once, however many arguments it is given to. */
+  const weights = new Map<object, number>();
   const ofInput = (type: GraphQLInputType, value: unknown): number => {
-    if (isNonNullType(type)) return ofInput(type.ofType, value);
+    if (typeof value !== 'object' || value === null) return 0;
+    const weight = weights.get(value) ?? weigh(type, value);
+    weights.set(value, weight);
+    return weight;
+  };
+
+  const weigh = (type: GraphQLInputType, value: object): number => {
+    if (isNonNullType(type)) return weigh(type.ofType, value);
     if (Array.isArray(value)) {
       const item = isListType(type) ? type.ofType : type;
       return value.reduce<number>((weight, one) => weight + ofInput(item, one), 0);
     }
     const named = getNamedType(type);
-    if (!isInputObjectType(named) || typeof value !== 'object' || value === null) return 0;
+    if (!isInputObjectType(named)) return 0;
     let weight = 0;
     for (const [name, given] of Object.entries(value)) {
       const field = named.getFields()[name];

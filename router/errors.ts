@@ -54,11 +54,21 @@ const cut = (message: string): string => (message.length > maxMessage ? `${messa
 
 /** The same error with a code of the table: graphql-js's own errors carry none. */
 export function withCode(error: GraphQLError, code: ErrorCode): GraphQLError {
-  return new GraphQLError(error.message, {
-    nodes: error.nodes ?? null,
-    source: error.source ?? null,
-    positions: error.positions ?? null,
-    path: error.path ?? null,
-    extensions: { ...error.extensions, code },
-  });
+  const { message, path, extensions } = error;
+  return placedAs(error, new GraphQLError(message, { path: path ?? null, extensions: { ...extensions, code } }));
 }
+
+/** The same error without the nodes that it is about, each of which may keep the whole document alive, and without its cause. */
+export function withoutDocument(error: GraphQLError): GraphQLError {
+  const { message, extensions } = error;
+  const bare = placedAs(error, new GraphQLError(message, { extensions }));
+  // Until it is read or set, the stack keeps all that was called, and with it the whole validation.
+  bare.stack = message;
+  return bare;
+}
+
+/** Thousands of equal arguments are one error with thousands of places. */
+const maxPlaces = 20;
+/** Places are copied: a GraphQLError that is made of nodes counts the lines of its text anew. */
+const placedAs = ({ locations }: GraphQLError, copy: GraphQLError): GraphQLError =>
+  locations === undefined ? copy : Object.assign(copy, { locations: locations.slice(0, maxPlaces) });

@@ -12,13 +12,13 @@ import { restrictOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
 import type { FetchContext, RequestContext } from './subgraph-client.ts';
 import { coerceVariables } from './variables.ts';
+import type { VariableLimits } from './variables.ts';
 
 /** What an operation is run with. */
 export interface ExecutionDeps {
   readonly fetch: SubgraphFetch<FetchContext>;
   readonly checkCost: CheckCost;
-  /** Levels of lists and objects that a variable may have. */
-  readonly maxVariableDepth: number;
+  readonly variableLimits: VariableLimits;
 }
 
 /**
@@ -29,11 +29,11 @@ export interface ExecutionDeps {
 export async function answerOperation(
   operation: CompiledOperation,
   given: Readonly<Record<string, unknown>> | undefined,
-  { fetch, checkCost, maxVariableDepth }: ExecutionDeps,
+  { fetch, checkCost, variableLimits }: ExecutionDeps,
   context: RequestContext,
   tellCost = false,
 ): Promise<ExecutionResult> {
-  const variables = coerceVariables(operation, given, maxVariableDepth);
+  const variables = coerceVariables(operation, given, variableLimits);
   if (!variables.ok) return { errors: variables.errors };
   const { cost, errors } = checkCost(operation, variables.values);
   const result: ExecutionResult =
@@ -61,11 +61,11 @@ const shedRetryAfter = 1;
 export async function answerInPieces(
   operation: CompiledOperation,
   given: Readonly<Record<string, unknown>> | undefined,
-  { fetch, checkCost, maxVariableDepth }: ExecutionDeps,
+  { fetch, checkCost, variableLimits }: ExecutionDeps,
   { viewer, traceparent, signal }: RequestContext,
 ): Promise<ExecutionResult | IncrementalExecution | undefined> {
   if (!operation.mayDefer) return undefined;
-  const variables = coerceVariables(operation, given, maxVariableDepth);
+  const variables = coerceVariables(operation, given, variableLimits);
   if (!variables.ok) return { errors: variables.errors };
   const deferral = operation.deferralFor(variables.values);
   if (deferral === undefined || permit(operation, viewer).errors.length > 0) return undefined;

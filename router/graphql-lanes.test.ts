@@ -46,7 +46,7 @@ const { prepare } = createOperations({ limits, introspection: true, cacheEntries
 const execution = {
   fetch: graph.fetch,
   checkCost: createCostLimit({ limits, listSize: 10 }),
-  maxVariableDepth: 10,
+  variableLimits: { depth: 10, values: 1_000 },
 };
 const mask = createErrorMask({ exposedCodes: new Set(), onMasked: () => undefined });
 let apollo: GraphqlServer;

@@ -14,16 +14,13 @@ afterEach(async () => {
 });
 
 describe('hostile', () => {
-  test.each(hostileRequests(0).map(({ name, body, codes }) => [name, body, codes] as const))(
-    '%s',
-    async (_name, body, codes) => {
-      const headers = { 'content-type': 'application/json' };
-      const response = await fetch(router.url, { method: 'POST', headers, body });
-      const answer = (await response.json()) as { errors?: { message: string; extensions: { code: string } }[] };
-      expect(codes).toContain(answer.errors?.[0]?.extensions.code ?? 'ok');
-      expect(response.status).toBeLessThan(500);
-      // Nobody is sent back what they sent.
-      for (const { message } of answer.errors ?? []) expect(message.length).toBeLessThan(1_100);
-    },
-  );
+  test.each(hostileRequests(0).map((request) => [request.name, request] as const))('%s', async (_name, request) => {
+    const headers = { 'content-type': 'application/json', ...request.headers };
+    const response = await fetch(router.url, { method: 'POST', headers, body: request.body });
+    const text = await response.text();
+    expect(request.codes).toContain(/"code":"(\w+)"/.exec(text)?.[1] ?? 'ok');
+    expect(response.status).toBeLessThan(500);
+    // Nobody is sent back what they sent.
+    if (text.includes('"errors"')) expect(text.length).toBeLessThan(30_000);
+  });
 });

@@ -20,6 +20,18 @@ describe('limits', () => {
     ['MAX_ALIASES_LIMIT', { aliases: 1 }, '{ x: a { b } }', '{ x: a { y: b } }'],
     ['MAX_ROOT_FIELDS_LIMIT', { root_fields: 2 }, '{ a b { c d e } }', '{ a b c }'],
     ['MAX_DIRECTIVES_LIMIT', { directives: 2 }, 'query @x { a @y }', 'query ($v: Int @x) { ... @y { a @z } }'],
+    [
+      'MAX_DEFERS_LIMIT',
+      { defers: 2 },
+      '{ ...A @defer } fragment A on T { ... @defer { a } }',
+      '{ ...A @defer ...A } fragment A on T { ... @defer { a } }',
+    ],
+    [
+      'MAX_NESTING_LIMIT',
+      { nesting: 3 },
+      '{ ...A ...B } fragment A on T { ...B } fragment B on T { a }',
+      '{ ...A } fragment A on T { ... { ...B } } fragment B on T { a }',
+    ],
   ])('%s rejects one over and lets the limit itself pass', (code, limits, within, over) => {
     expect(codes(within, limits)).toEqual([]);
     expect(codes(over, limits)).toEqual([code]);
@@ -29,30 +41,36 @@ describe('limits', () => {
     const text = '{ ...A x { ...A } } fragment A on T { a: b { c } }';
     expect(measureDocument(parse(text))).toEqual({
       operations: 1,
+      nesting: 4,
       depth: 3,
       height: 5,
       aliases: 2,
       root_fields: 2,
       directives: 0,
+      defers: 0,
     });
     expect(measureDocument(parse('{ ... on T { a ... { b } } }'))).toEqual({
       operations: 1,
+      nesting: 3,
       depth: 1,
       height: 2,
       aliases: 0,
       root_fields: 2,
       directives: 0,
+      defers: 0,
     });
   });
 
   test('take the largest operation of a document', () => {
     expect(measureDocument(parse('query A { a { b } } query B { c d e }'))).toEqual({
       operations: 2,
+      nesting: 2,
       depth: 2,
       height: 3,
       aliases: 0,
       root_fields: 3,
       directives: 0,
+      defers: 0,
     });
   });
 

@@ -1,18 +1,21 @@
-// What an operation may ask at most. Measured once on the parsed document, before validation, and the same for HTTP and sockets.
+// What an operation may ask at most. Measured once on the text and the parsed document, before validation, and the same for HTTP and
+// sockets.
 import { Kind } from 'graphql';
-import type { DocumentNode, FragmentDefinitionNode, SelectionSetNode } from 'graphql';
+import type { DocumentNode, FragmentDefinitionNode, SelectionNode, SelectionSetNode } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import type { ErrorCode } from '../service/errors.ts';
 
 /** Each limit: the code of an operation that is over it, and what is counted. Fragments count wherever they are spread. */
 export const limitTable = {
-  tokens: { code: 'MAX_TOKENS_LIMIT', counts: "document's number of tokens" },
+  tokens: { code: 'MAX_TOKENS_LIMIT', counts: "document's number of tokens or lines" },
+  nesting: { code: 'MAX_NESTING_LIMIT', counts: "document's nesting of brackets or fragments" },
   operations: { code: 'MAX_OPERATIONS_LIMIT', counts: "document's number of operations" },
   depth: { code: 'MAX_DEPTH_LIMIT', counts: "operation's depth" },
   height: { code: 'MAX_HEIGHT_LIMIT', counts: "operation's number of fields" },
   aliases: { code: 'MAX_ALIASES_LIMIT', counts: "operation's number of aliases" },
   root_fields: { code: 'MAX_ROOT_FIELDS_LIMIT', counts: "operation's number of root fields" },
   directives: { code: 'MAX_DIRECTIVES_LIMIT', counts: "operation's number of directives" },
+  defers: { code: 'MAX_DEFERS_LIMIT', counts: "operation's number of deferred fragments" },
   type_cost: { code: 'COST_ESTIMATED_TOO_EXPENSIVE', counts: "operation's estimated type cost" },
   field_cost: { code: 'COST_ESTIMATED_TOO_EXPENSIVE', counts: "operation's estimated field cost" },
 } as const satisfies Record<string, { readonly code: ErrorCode; readonly counts: string }>;
@@ -40,12 +43,19 @@ export interface Exceeded {
   readonly refused: boolean;
 }
 
-/** What is counted in a document: its operations, and the largest of each that one of them has. */
-export type Measures = Readonly<
-  Record<'operations' | 'depth' | 'height' | 'aliases' | 'root_fields' | 'directives', number>
->;
+const nothing = {
+  operations: 0,
+  nesting: 0,
+  depth: 0,
+  height: 0,
+  aliases: 0,
+  root_fields: 0,
+  directives: 0,
+  defers: 0,
+};
 
-const nothing: Measures = { operations: 0, depth: 0, height: 0, aliases: 0, root_fields: 0, directives: 0 };
+/** What is counted in a document: its operations, and the largest of each that one of them has. */
+export type Measures = Readonly<typeof nothing>;
 
 /** Measures a document. Linear in the document, whatever fragments do. */
 export function measureDocument(document: DocumentNode): Measures {
@@ -66,30 +76,26 @@ export function measureDocument(document: DocumentNode): Measures {
     return measures;
   };
 
+  const inside = (selection: SelectionNode): Measures => {
+    if (selection.kind === Kind.FRAGMENT_SPREAD) return ofFragment(selection.name.value);
+    return selection.selectionSet === undefined ? nothing : ofSelections(selection.selectionSet);
+  };
+
   const ofSelections = ({ selections }: SelectionSetNode): Measures => {
-    let { depth, height, aliases, root_fields, directives } = nothing;
+    let { nesting, depth, height, aliases, root_fields, directives, defers } = nothing;
     for (const selection of selections) {
-      directives += selection.directives?.length ?? 0;
-      if (selection.kind === Kind.FIELD) {
-        const inner = selection.selectionSet === undefined ? nothing : ofSelections(selection.selectionSet);
-        depth = Math.max(depth, inner.depth + 1);
-        height += inner.height + 1;
-        aliases += inner.aliases + (selection.alias === undefined ? 0 : 1);
-        root_fields += 1;
-        directives += inner.directives;
-      } else {
-        const inner =
-          selection.kind === Kind.INLINE_FRAGMENT
-            ? ofSelections(selection.selectionSet)
-            : ofFragment(selection.name.value);
-        depth = Math.max(depth, inner.depth);
-        height += inner.height;
-        aliases += inner.aliases;
-        root_fields += inner.root_fields;
-        directives += inner.directives;
-      }
+      const isField = selection.kind === Kind.FIELD;
+      const inner = inside(selection);
+      const own = selection.directives ?? [];
+      nesting = Math.max(nesting, inner.nesting);
+      depth = Math.max(depth, inner.depth + (isField ? 1 : 0));
+      height += inner.height + (isField ? 1 : 0);
+      aliases += inner.aliases + (isField && selection.alias !== undefined ? 1 : 0);
+      root_fields += isField ? 1 : inner.root_fields;
+      directives += inner.directives + own.length;
+      defers += inner.defers + own.filter(({ name }) => name.value === 'defer').length;
     }
-    return { operations: 0, depth, height, aliases, root_fields, directives };
+    return { operations: 0, nesting: nesting + 1, depth, height, aliases, root_fields, directives, defers };
   };
 
   return document.definitions.reduce<Measures>((largest, definition) => {
@@ -98,11 +104,13 @@ export function measureDocument(document: DocumentNode): Measures {
     const own = [definition, ...(definition.variableDefinitions ?? [])].flatMap((node) => node.directives ?? []).length;
     return {
       operations: largest.operations + 1,
+      nesting: Math.max(largest.nesting, measures.nesting),
       depth: Math.max(largest.depth, measures.depth),
       height: Math.max(largest.height, measures.height),
       aliases: Math.max(largest.aliases, measures.aliases),
       root_fields: Math.max(largest.root_fields, measures.root_fields),
       directives: Math.max(largest.directives, measures.directives + own),
+      defers: Math.max(largest.defers, measures.defers),
     };
   }, nothing);
 }

@@ -11,7 +11,7 @@ import { loadSupergraph } from './supergraph.ts';
 const sdl = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key"])
   type Query { a(x: Int): A b: Int f(x: Float): Int } type A { a: A b: Int } type Subscription { s: Int }`;
 const supergraph = loadSupergraph(composeSupergraph([{ name: 'one', url: 'http://one', sdl }]).supergraphSdl);
-const limits = { ...unlimited, tokens: 60, depth: 4 };
+const limits = { ...unlimited, tokens: 60, depth: 4, nesting: 8 };
 const { prepare } = createOperations({ limits, introspection: false, cacheEntries: 10 });
 
 const codes = (text: string, operationName?: string): unknown[] => {
@@ -48,6 +48,9 @@ describe('preparing an operation', () => {
     ['GRAPHQL_VALIDATION_FAILED', '{ f(x: 1e999) }'],
     ['OPERATION_RESOLUTION_FAILURE', 'query A { b } query B { b }'],
     ['MAX_TOKENS_LIMIT', `{ ${'b '.repeat(80)} }`],
+    ['MAX_TOKENS_LIMIT', `{ b ${'\n'.repeat(60)} }`],
+    ['MAX_NESTING_LIMIT', `{ ${'... { '.repeat(8)} b ${'} '.repeat(8)} }`],
+    ['MAX_NESTING_LIMIT', '{ '.repeat(1_000_000)],
     ['MAX_DEPTH_LIMIT', '{ a { a { a { a { b } } } } }'],
   ])('%s: %s', (code, text) => {
     expect(codes(text)).toEqual([code]);
@@ -57,6 +60,8 @@ describe('preparing an operation', () => {
   test('refuses neither what is within the limits nor the type names of an answer', () => {
     expect(codes('{ a { a { a { __typename } } } }')).toEqual([]);
     expect(codes(`{ ${'b '.repeat(58)} }`)).toEqual([]);
+    expect(codes(`{ b ${'\n'.repeat(59)} }`)).toEqual([]);
+    expect(codes(`{ ${'... { '.repeat(7)} b ${'} '.repeat(7)} }`)).toEqual([]);
   });
 
   test('suggests no names of a schema that cannot be read', () => {
@@ -126,8 +131,8 @@ describe('preparing an operation', () => {
     const bad = (n: number): string => `query Q${n} { ${'nothing '.repeat(100)} }`;
     const first = errorsOf(bad(0));
     expect(errorsOf(bad(0))).toBe(first);
-    // Texts of some 800 characters with a hundred errors each: 5,000 of them would fit if only the text counted.
-    for (let n = 1; n < 100; n += 1) errorsOf(bad(n));
+    // Texts of some 800 characters with twenty errors each: 5,000 of them would fit if only the text counted.
+    for (let n = 1; n < 300; n += 1) errorsOf(bad(n));
     expect(errorsOf(bad(0))).not.toBe(first);
   });
 

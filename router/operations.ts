@@ -1,25 +1,15 @@
 // From the text of a request to an operation that can be executed: parsed, within the limits, valid, planned. Each text once.
-import {
-  getOperationAST,
-  GraphQLError,
-  Kind,
-  OverlappingFieldsCanBeMergedRule,
-  parse,
-  specifiedRules,
-  validate,
-} from 'graphql';
-import type { DocumentNode, ValidationRule } from 'graphql';
+import { getOperationAST, GraphQLError, Kind } from 'graphql';
+import type { DocumentNode } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { inStage } from '../service/telemetry.ts';
-import { deferRule } from './defer-rules.ts';
+import { createDocumentCheck } from './document-check.ts';
 import { withCode } from './errors.ts';
 import { compileOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
-import { exceededLimits, limitError, measureDocument } from './limits.ts';
 import type { Exceeded, Limits } from './limits.ts';
 import { createLruCache } from './lru.ts';
 import type { LruCache } from './lru.ts';
-import { mergeableFieldsRule } from './mergeable-fields.ts';
 import type { Supergraph } from './supergraph.ts';
 
 /** An operation ready to be executed, or what is wrong with the request. */
@@ -54,11 +44,6 @@ export interface OperationsOptions {
   readonly onExceeded?: (exceeded: Exceeded) => void;
 }
 
-/** A document is right, or wrong for some reasons; and it is over some limits, which may only be measured. */
-type CheckedDocument = { readonly exceeded: readonly Exceeded[] } & (
-  { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] }
-);
-
 interface KnownDocument {
   readonly document: DocumentNode;
   readonly exceeded: readonly Exceeded[];
@@ -74,47 +59,13 @@ interface Caches {
   readonly bad: LruCache<{ readonly errors: readonly GraphQLError[]; readonly exceeded: readonly Exceeded[] }>;
 }
 
-/** graphql-js leaves this to the execution. */
-const rootTypeRule: ValidationRule = (context) => ({
-  OperationDefinition(node) {
-    if (context.getSchema().getRootType(node.operation)) return;
-    context.reportError(new GraphQLError(`The schema has no ${node.operation}s.`, { nodes: node }));
-  },
-});
-
-const rulesButMerging = [...specifiedRules.filter((rule) => rule !== OverlappingFieldsCanBeMergedRule), rootTypeRule];
-
 const maxBadCharacters = 4_000_000;
 
 export function createOperations(options: OperationsOptions): Operations {
   const { limits, introspection, cacheEntries, cacheMegabytes = 128, onExceeded } = options;
-  const rules = [...rulesButMerging, deferRule, ...(introspection ? [] : [noIntrospection])];
-  const maxTokens = limits.measureOnly.has('tokens') ? undefined : limits.tokens;
+  const check = createDocumentCheck({ limits, introspection });
   const cachesOf = new WeakMap<Supergraph, Caches>();
 
-  const check = (supergraph: Supergraph, source: string): CheckedDocument => {
-    let document: DocumentNode;
-    try {
-      document = inStage('graphql.parse', () => parse(source, { maxTokens }));
-    } catch (error) {
-      return { errors: [parseFailure(error, limits.tokens)], exceeded: [] };
-    }
-    const measures = { ...measureDocument(document), tokens: document.tokenCount ?? 0 };
-    const exceeded = exceededLimits(measures, limits);
-    const refused = exceeded.filter((one) => one.refused);
-    if (refused.length > 0) return { errors: refused.map(limitError), exceeded };
-    try {
-      const invalid = inStage('graphql.validate', () => {
-        const errors = validate(supergraph.schema, document, rules, { hideSuggestions: !introspection });
-        return errors.length > 0 ? errors : validate(supergraph.schema, document, [mergeableFieldsRule]);
-      });
-      if (invalid.length === 0) return { document, exceeded };
-      return { errors: invalid.map(validationFailure), exceeded };
-    } catch (error) {
-      // graphql-js throws where a variable conditions the root field of a subscription.
-      return { errors: [new CodedError('GRAPHQL_VALIDATION_FAILED', undefined, {}, error)], exceeded };
-    }
-  };
   const tell = (exceeded: readonly Exceeded[]): void => {
     if (onExceeded !== undefined) for (const one of exceeded) onExceeded(one);
   };
@@ -132,12 +83,12 @@ export function createOperations(options: OperationsOptions): Operations {
     if (known === undefined) {
       let bad = caches.bad.get(source);
       if (bad === undefined) {
-        const checked = check(supergraph, source);
+        const checked = check(supergraph.schema, source);
         if ('document' in checked) {
           known = { ...checked, operations: new Map(), uses: 0 };
           caches.good.set(source, known, bytesOf(source, checked.document));
         } else {
-          bad = { errors: checked.errors.map(withoutDocument), exceeded: checked.exceeded };
+          bad = checked;
           caches.bad.set(source, bad, source.length + weightOf(bad.errors));
         }
       }
@@ -196,28 +147,6 @@ function planFailure(error: unknown): GraphQLError {
   return error.extensions['code'] === 'INVALID_GRAPHQL' ? withCode(error, 'GRAPHQL_VALIDATION_FAILED') : error;
 }
 
-function parseFailure(error: unknown, maxTokens: number): GraphQLError {
-  if (!(error instanceof GraphQLError)) return new CodedError('GRAPHQL_PARSE_FAILED', undefined, {}, error);
-  // The parser tells its token limit by words only.
-  if (/^Syntax Error: Document contains more that \d+ tokens/.test(error.message)) {
-    return new CodedError('MAX_TOKENS_LIMIT', `The document has more than ${maxTokens} tokens.`, {
-      allowed: maxTokens,
-    });
-  }
-  return withCode(error, 'GRAPHQL_PARSE_FAILED');
-}
-
-const validationFailure = (error: GraphQLError): GraphQLError =>
-  error instanceof CodedError ? error : withCode(error, 'GRAPHQL_VALIDATION_FAILED');
-
-/** The same error without the nodes that it is about, each of which may keep the whole document alive, and without its cause. */
-function withoutDocument({ message, source, positions, extensions }: GraphQLError): GraphQLError {
-  const error = new GraphQLError(message, { source: source ?? null, positions: positions ?? null, extensions });
-  // Until it is read or set, the stack keeps all that was called, and with it the whole validation.
-  error.stack = message;
-  return error;
-}
-
 /** Measured: a document takes about so many bytes for each character, and so many more for the plan of each of its operations. */
 const bytesPerCharacter = 100;
 const bytesPerOperation = 50_000;
@@ -230,14 +159,5 @@ function bytesOf(source: string, { definitions }: DocumentNode): number {
 const errorWeight = 2_000;
 const weightOf = (errors: readonly GraphQLError[]): number =>
   errors.reduce((sum, { message }) => sum + message.length + errorWeight, 0);
-
-/** Refuses `__schema` and `__type`. */
-const noIntrospection: ValidationRule = (context) => ({
-  Field(node) {
-    if (node.name.value === '__schema' || node.name.value === '__type') {
-      context.reportError(new CodedError('INTROSPECTION_DISABLED'));
-    }
-  },
-});
 
 const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -110,7 +110,8 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       log.info({ sha256, refused }, 'an operation is not listed');
     },
   });
-  const execution = { fetch: client.fetch, checkCost, maxVariableDepth: config.LIMIT_VARIABLE_DEPTH };
+  const variableLimits = { depth: config.LIMIT_VARIABLE_DEPTH, values: config.LIMIT_VARIABLE_VALUES };
+  const execution = { fetch: client.fetch, checkCost, variableLimits };
   const mask = createErrorMask({
     exposedCodes: new Set(config.EXPOSED_ERROR_CODES),
     onMasked: (error) => log.error({ error }, 'an error was masked'),
@@ -127,7 +128,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       supergraph: graphql.supergraph,
       prepare,
       checkCost,
-      maxVariableDepth: config.LIMIT_VARIABLE_DEPTH,
+      variableLimits,
       admission,
       rates,
       persisted,

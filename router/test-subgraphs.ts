@@ -21,7 +21,7 @@ export const userSdl = `
     echo(number: Int!): Int
     find(filter: Filter): Boolean
   }
-  input Filter { not: Filter, number: Int }
+  input Filter { not: Filter, number: Int, any: [Filter!], numbers: [Int!] }
   type Mutation {
     rename(id: ID!, name: String!): User
     remove(id: ID!): Boolean @requiresScopes(scopes: [["users:write"], ["admin", "danger"]])

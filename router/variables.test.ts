@@ -27,11 +27,13 @@ const value = fc.oneof(
 );
 const given = fc.dictionary(fc.constantFrom('s', 'i', 'b', 'n', 'x', 'l', 'e', 'o', '__proto__'), value);
 
+const noLimits = { depth: Infinity, values: Infinity };
+
 test('coercion gives what graphql-js gives, for values that fit and for those that do not', () => {
   let taken = 0;
   fc.assert(
     fc.property(fc.constantFrom(...operations), given, (operation, variables) => {
-      const ours = coerceVariables(operation, variables, Infinity);
+      const ours = coerceVariables(operation, variables, noLimits);
       const definitions = operation.operation.variableDefinitions ?? [];
       const theirs = getVariableValues(graph.supergraph.schema, definitions, variables);
       if (ours.ok) {
@@ -49,6 +51,7 @@ test('coercion gives what graphql-js gives, for values that fit and for those th
 });
 
 describe('variables nested deep', () => {
+  const levels5 = { depth: 5, values: Infinity };
   const nested = (levels: number, around: (inner: unknown) => unknown): unknown => {
     let value: unknown = null;
     for (let level = 0; level < levels; level++) value = around(value);
@@ -64,9 +67,12 @@ describe('variables nested deep', () => {
     ['a scalar that takes everything', json, 'j', list],
   ] as const)('%s may have as many levels as are allowed, and not one more', (_name, operation, variable, around) => {
     const within = nested(5, around);
-    expect(coerceVariables(operation, { [variable]: within }, 5)).toEqual({ ok: true, values: { [variable]: within } });
+    expect(coerceVariables(operation, { [variable]: within }, levels5)).toEqual({
+      ok: true,
+      values: { [variable]: within },
+    });
     for (const levels of [6, 100_000]) {
-      const refused = coerceVariables(operation, { [variable]: nested(levels, around) }, 5);
+      const refused = coerceVariables(operation, { [variable]: nested(levels, around) }, levels5);
       expect(refused).toMatchObject({
         ok: false,
         errors: [
@@ -81,6 +87,41 @@ describe('variables nested deep', () => {
   });
 
   test('do not matter when the operation has no such variable', () => {
-    expect(coerceVariables(filter, { other: nested(100_000, list) }, 5)).toEqual({ ok: true, values: {} });
+    expect(coerceVariables(filter, { other: nested(100_000, list) }, levels5)).toEqual({ ok: true, values: {} });
+  });
+});
+
+describe('variables that hold many values', () => {
+  const filter = graph.compile('query ($r: Filter, $l: [Int!]) { f(r: $r, l: $l) }');
+  const values10 = { depth: Infinity, values: 10 };
+  const variables = (numbers: number): Readonly<Record<string, unknown>> => ({
+    r: { all: [{ not: {} }] },
+    l: Array.from({ length: numbers }, () => 1),
+  });
+
+  test('may hold as many as are allowed, all together, and not one more', () => {
+    expect(coerceVariables(filter, variables(5), values10)).toEqual({ ok: true, values: variables(5) });
+    for (const numbers of [6, 100_000]) {
+      expect(coerceVariables(filter, variables(numbers), values10)).toMatchObject({
+        ok: false,
+        errors: [
+          {
+            message: 'The variables hold more values than the 10 that are allowed.',
+            extensions: { code: 'BAD_USER_INPUT', allowed: 10 },
+          },
+        ],
+      });
+    }
+  });
+
+  test.each([
+    ['30 values', 30, '', 20],
+    ['15,000 values', 15_000, '', 1],
+    ['a long string', 30, 'x'.repeat(800_000), 1],
+  ])('have fewer of their errors told, the heavier they are: %s', (_name, numbers, text, told) => {
+    const wrong = { r: { not: text, ...Object.fromEntries(Array.from({ length: numbers }, (_, n) => [`n${n}`, n])) } };
+    const refused = coerceVariables(filter, wrong, noLimits);
+    // And one that says that there are more.
+    expect(!refused.ok && refused.errors).toHaveLength(told + 1);
   });
 });

@@ -10,6 +10,7 @@ import {
   Kind,
 } from 'graphql';
 import type { GraphQLNamedType, VariableDefinitionNode } from 'graphql';
+import { CodedError } from '../service/errors.ts';
 import { withCode } from './errors.ts';
 import type { CompiledOperation } from './executor/operation.ts';
 
@@ -19,31 +20,61 @@ type Values = Readonly<Record<string, unknown>>;
 export type CoercedVariables =
   { readonly ok: true; readonly values: Values } | { readonly ok: false; readonly errors: readonly GraphQLError[] };
 
-const maxCoercionErrors = 20;
+/** What the variables of an operation may be: coercion, cost and the text of a fetch look at each value, and go down them by recursion. */
+export interface VariableLimits {
+  /** Levels of lists and objects in one. */
+  readonly depth: number;
+  /** Values in all of them together, lists and objects included. */
+  readonly values: number;
+}
 
-/** @param maxDepth levels of lists and objects that a value may have: coercion, and the text of a fetch, go down them by recursion. */
+/** Coerces what an operation is given, if it is within the limits. */
 export function coerceVariables(
   operation: CompiledOperation,
   given: Values | undefined,
-  maxDepth: number,
+  limits: VariableLimits,
 ): CoercedVariables {
   const definitions = operation.operation.variableDefinitions ?? [];
   if (definitions.length === 0) return { ok: true, values: {} };
   const asTheyAre = takeAsTheyAre(operation, definitions, given ?? {});
   if (asTheyAre !== undefined) return { ok: true, values: asTheyAre };
-  const tooDeep = definitions.filter(({ variable }) => isDeeper(given?.[variable.name.value], maxDepth));
-  if (tooDeep.length > 0) return { ok: false, errors: tooDeep.map((definition) => depthError(definition, maxDepth)) };
+  const { count, weight, tooDeep } = measure(definitions, given ?? {}, limits);
+  if (count > limits.values) return { ok: false, errors: [countError(limits.values)] };
+  if (tooDeep.length > 0)
+    return { ok: false, errors: tooDeep.map((definition) => depthError(definition, limits.depth)) };
   const result = getVariableValues(operation.supergraph.schema, definitions, given ?? {}, {
-    maxErrors: maxCoercionErrors,
+    maxErrors: Math.max(1, Math.min(maxErrors, Math.floor(maxQuotedWeight / weight))),
   });
   if (result.coerced !== undefined) return { ok: true, values: result.coerced };
   return { ok: false, errors: result.errors.map((error) => withCode(error, 'BAD_USER_INPUT')) };
 }
 
-const isDeeper = (value: unknown, levels: number): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  (levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1)));
+const maxErrors = 20;
+/** Each error may quote a whole variable, so the heavier they are, the fewer are told. */
+const maxQuotedWeight = 20_000;
+const charactersPerValue = 50;
+
+/** Looks no further than is needed to know that a limit is passed. */
+function measure(
+  definitions: readonly VariableDefinitionNode[],
+  given: Values,
+  limits: VariableLimits,
+): { readonly count: number; readonly weight: number; readonly tooDeep: readonly VariableDefinitionNode[] } {
+  let count = 0;
+  let characters = 0;
+  const isDeeper = (value: unknown, levels: number): boolean => {
+    count += 1;
+    if (typeof value === 'string') characters += value.length;
+    if (typeof value !== 'object' || value === null || count > limits.values) return false;
+    if (levels === 0) return true;
+    return (Array.isArray(value) ? value : Object.values(value)).some((inner) => isDeeper(inner, levels - 1));
+  };
+  const tooDeep = definitions.filter(({ variable }) => isDeeper(given[variable.name.value], limits.depth));
+  return { count, weight: count + characters / charactersPerValue, tooDeep };
+}
+
+const countError = (allowed: number): GraphQLError =>
+  new CodedError('BAD_USER_INPUT', `The variables hold more values than the ${allowed} that are allowed.`, { allowed });
 
 function depthError(definition: VariableDefinitionNode, allowed: number): GraphQLError {
   const name = definition.variable.name.value;

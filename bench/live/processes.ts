@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export interface Child {
@@ -57,6 +57,21 @@ export function cpuMs(pid: number): number {
 export function mainThreadCpuMs(pid: number): number {
   const [onCpu = '0'] = readFileSync(`/proc/${String(pid)}/schedstat`, 'utf8').split(' ');
   return Number(onCpu) / 1e6;
+}
+
+/** The same of all its threads that are there now. */
+export function threadsCpuMs(pid: number): number {
+  const threads = readdirSync(`/proc/${String(pid)}/task`);
+  return threads.reduce((sum, thread) => sum + threadCpuMs(`/proc/${String(pid)}/task/${thread}`), 0);
+}
+
+/** Nothing of a thread that ends meanwhile. */
+function threadCpuMs(folder: string): number {
+  try {
+    return Number(readFileSync(`${folder}/schedstat`, 'utf8').split(' ', 1)[0]) / 1e6;
+  } catch {
+    return 0;
+  }
 }
 
 /** The value at a share of sorted numbers: 0.99 for the 99th percentile. */

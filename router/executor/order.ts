@@ -53,19 +53,25 @@ export interface Bringers {
 
 /** Reads the texts of fetches, each once and only when it is asked for. */
 export function bringersIn(fetches: readonly PlacedFetch[], types: TypeIndex): Bringers {
+  // A plan may have hundreds of fetches, each of which asks who brings what it requires: they are looked up by their place.
+  const byPlace = Map.groupBy(fetches, ({ path }) => placeKey(fieldsOf(path)));
   const documents = new Map<PlacedFetch, DocumentNode>();
   return {
-    of: (wanted, typename) =>
-      fetches.filter((fetch) => {
-        const place = fieldsOf(fetch.path);
-        if (place.some((key, at) => key !== wanted[at])) return false;
-        const document = documents.get(fetch) ?? parse(fetch.node.operation, { noLocation: true });
-        documents.set(fetch, document);
-        const applies = (condition: string): boolean => typename === undefined || types.applies(condition, typename);
-        return brings(document, fetch.node, wanted.slice(place.length), applies);
-      }),
+    of: (wanted, typename) => {
+      const applies = (condition: string): boolean => typename === undefined || types.applies(condition, typename);
+      const places = Array.from({ length: wanted.length + 1 }, (_, length) => wanted.slice(0, length));
+      return places.flatMap((place) =>
+        (byPlace.get(placeKey(place)) ?? []).filter((fetch) => {
+          const document = documents.get(fetch) ?? parse(fetch.node.operation, { noLocation: true });
+          documents.set(fetch, document);
+          return brings(document, fetch.node, wanted.slice(place.length), applies);
+        }),
+      );
+    },
   };
 }
+
+const placeKey = (place: readonly string[]): string => place.join('.');
 
 /** Whether some fetch comes before all those that bring a field which it requires. */
 export function isMisordered(fetches: readonly PlacedFetch[], bringers: Bringers): boolean {

@@ -7,6 +7,7 @@ import { authorize } from '../auth.ts';
 import type { CheckCost } from '../cost-limit.ts';
 import type { ErrorMask } from '../errors.ts';
 import { coerceVariables } from '../variables.ts';
+import type { VariableLimits } from '../variables.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
 import type { PrepareOperation } from '../operations.ts';
@@ -26,8 +27,7 @@ export interface LiveDeps {
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
   readonly checkCost: CheckCost;
-  /** Levels of lists and objects that a variable may have. */
-  readonly maxVariableDepth: number;
+  readonly variableLimits: VariableLimits;
   /** Room for queries and mutations over a socket; a subscription costs little but its start. */
   readonly admission: Admission;
   readonly rates: RateLimits;
@@ -62,7 +62,7 @@ export function admit(deps: LiveDeps, params: OperationParams, viewer: Viewer | 
     const errors = authorize(operation, viewer);
     if (errors.length > 0) return { ok: false, errors };
   }
-  const variables = coerceVariables(operation, params.variables, deps.maxVariableDepth);
+  const variables = coerceVariables(operation, params.variables, deps.variableLimits);
   if (!variables.ok) return variables;
   const { errors } = deps.checkCost(operation, variables.values);
   if (errors.length > 0) return { ok: false, errors };

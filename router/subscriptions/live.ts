@@ -22,6 +22,7 @@ import { createLiveMetrics } from './live-metrics.ts';
 import type { LiveMetrics } from './live-metrics.ts';
 import { createNatsSource } from './nats-source.ts';
 import { answerAsStream } from './stream.ts';
+import type { VariableLimits } from '../variables.ts';
 import { attachWebSocket } from './websocket.ts';
 
 export interface LiveOptions {
@@ -30,8 +31,7 @@ export interface LiveOptions {
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
   readonly checkCost: CheckCost;
-  /** Levels of lists and objects that a variable may have. */
-  readonly maxVariableDepth: number;
+  readonly variableLimits: VariableLimits;
   /** Room for queries and mutations over a socket. */
   readonly admission: Admission;
   readonly rates: RateLimits;

@@ -58,8 +58,9 @@ export function reload(
   const { viewer } = subscriber.sink;
   const operation = replan(definition.operation);
   const shape = operation && operationShape(operation);
-  // Their depth was looked at when they came.
-  const variables = operation && coerceVariables(operation, definition.variables, Infinity);
+  // Their size was looked at when they came.
+  const variables =
+    operation && coerceVariables(operation, definition.variables, { depth: Infinity, values: Infinity });
   if (
     operation === undefined ||
     shape === undefined ||

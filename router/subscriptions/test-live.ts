@@ -204,7 +204,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     broker,
     supergraph: () => supergraph,
     prepare: prepareTestOperation,
-    maxVariableDepth: 5,
+    variableLimits: { depth: 5, values: 1_000 },
     checkCost: createCostLimit({ limits: { ...unlimited, field_cost: 3 }, listSize: 1 }),
     persisted: createPersistedOperations({
       automatic: true,
