@@ -206,27 +206,17 @@ export function readConfig(
   args: readonly string[] = process.argv.slice(2),
 ): RouterConfig {
   const flags = readFlags(args);
-  const config = readEnv(routerEnv, {
+  const { subgraphUrls, badUrls } = readUrls(env);
+  const { subgraphOverrides, badOverrides } = readOverrides(env);
+  const needsKeys = (env['AUTH_MODE'] ?? '') !== 'off' && (env['AUTH_JWKS'] ?? '') === '';
+  const noKeys = needsKeys ? [`AUTH_JWKS is not set (${routerEnv.AUTH_JWKS.description ?? ''})`] : [];
+  const given = {
     ...env,
     ...(flags.supergraph === undefined ? {} : { SUPERGRAPH_FILE: flags.supergraph }),
     ...(flags.port === undefined ? {} : { ROUTER_PORT: flags.port }),
-  });
-  if (config.AUTH_MODE === 'jwks' && config.AUTH_JWKS === undefined) {
-    throw new ConfigurationError(
-      `The configuration has problems:\n  AUTH_JWKS is not set (${routerEnv.AUTH_JWKS.description ?? ''})`,
-    );
-  }
-  const subgraphUrls = Object.fromEntries(
-    Object.entries(env).flatMap(([key, value]) =>
-      key.startsWith(urlPrefix) && value !== undefined && value !== '' ? [[key.slice(urlPrefix.length), value]] : [],
-    ),
-  );
-  const invalid = Object.entries(subgraphUrls).filter(([, url]) => !URL.canParse(url));
-  if (invalid.length > 0) {
-    const lines = invalid.map(([name, url]) => `  ${urlPrefix}${name} is no URL: ${url}`);
-    throw new ConfigurationError(`The configuration has problems:\n${lines.join('\n')}`);
-  }
-  return { ...config, subgraphUrls, subgraphOverrides: readOverrides(env) };
+  };
+  const config = readEnv(routerEnv, given, [...noKeys, ...badUrls, ...badOverrides]);
+  return { ...config, subgraphUrls, subgraphOverrides };
 }
 
 /** What holds for one subgraph. */
@@ -237,24 +227,35 @@ export function subgraphSettings(config: RouterConfig, subgraph: string): Subgra
 /** How a variable spells the name of a subgraph: `MY_SUBGRAPH` for `my-subgraph`. */
 export const environmentName = (name: string): string => name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
 
-/** @throws ConfigurationError naming everything that is wrong. */
-function readOverrides(env: NodeJS.ProcessEnv): Record<string, Partial<SubgraphSettings>> {
-  const overrides: Record<string, Partial<SubgraphSettings>> = {};
-  const problems: string[] = [];
+function readUrls(env: NodeJS.ProcessEnv): Pick<RouterConfig, 'subgraphUrls'> & { readonly badUrls: string[] } {
+  const subgraphUrls: Record<string, string> = {};
+  const badUrls: string[] = [];
+  for (const [variable, value] of Object.entries(env)) {
+    if (!variable.startsWith(urlPrefix) || value === undefined || value === '') continue;
+    if (URL.canParse(value)) subgraphUrls[variable.slice(urlPrefix.length)] = value;
+    else badUrls.push(`${variable} is no URL: ${value}`);
+  }
+  return { subgraphUrls, badUrls };
+}
+
+function readOverrides(
+  env: NodeJS.ProcessEnv,
+): Pick<RouterConfig, 'subgraphOverrides'> & { readonly badOverrides: string[] } {
+  const subgraphOverrides: Record<string, Partial<SubgraphSettings>> = {};
+  const badOverrides: string[] = [];
   for (const [key, schema] of Object.entries(subgraphEnv)) {
     for (const [variable, value] of Object.entries(env)) {
       if (!variable.startsWith(`${key}_`) || variable in subgraphEnv || value === undefined || value === '') continue;
       const parsed = schema.safeParse(value);
       const name = variable.slice(key.length + 1);
-      if (parsed.success) overrides[name] = { ...overrides[name], [key]: parsed.data };
+      if (parsed.success) subgraphOverrides[name] = { ...subgraphOverrides[name], [key]: parsed.data };
       else
-        problems.push(
-          `  ${variable} ${parsed.error.issues[0]?.message ?? 'is not valid'} (${schema.description ?? ''})`,
+        badOverrides.push(
+          `${variable} ${parsed.error.issues[0]?.message ?? 'is not valid'} (${schema.description ?? ''})`,
         );
     }
   }
-  if (problems.length > 0) throw new ConfigurationError(`The configuration has problems:\n${problems.join('\n')}`);
-  return overrides;
+  return { subgraphOverrides, badOverrides };
 }
 
 /** The limits of operations, as configured. */

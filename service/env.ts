@@ -8,22 +8,25 @@ export class ConfigurationError extends Error {
 
 /**
  * Parses the variables that `shape` names. An empty value counts as absent, as ConfigMaps and Compose files give it.
+ * @param others lines about what else is wrong, to be reported along.
  * @throws ConfigurationError with one line for each variable at fault.
  */
 export function readEnv<Shape extends z.ZodRawShape>(
   shape: Shape,
   env: Readonly<Record<string, string | undefined>>,
+  others: readonly string[] = [],
 ): z.infer<z.ZodObject<Shape>> {
   const given = Object.fromEntries(Object.keys(shape).map((key) => [key, env[key] === '' ? undefined : env[key]]));
   const parsed = z.object(shape).safeParse(given);
-  if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map((issue) => {
+  if (parsed.success && others.length === 0) return parsed.data;
+  const issues = parsed.error?.issues ?? [];
+  const lines = issues.map((issue) => {
     const key = String(issue.path[0]);
     const meaning = (shape[key] as z.ZodType | undefined)?.description;
     const value = given[key] === undefined ? 'is not set' : issue.message;
-    return `  ${key} ${value}${meaning === undefined ? '' : ` (${meaning})`}`;
+    return `${key} ${value}${meaning === undefined ? '' : ` (${meaning})`}`;
   });
-  throw new ConfigurationError(`The configuration has problems:\n${lines.join('\n')}`);
+  throw new ConfigurationError(`The configuration has problems:\n  ${[...lines, ...others].join('\n  ')}`);
 }
 
 /** A whole number in a range, given as text. */
