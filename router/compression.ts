@@ -1,6 +1,6 @@
-// Compresses answers, when the client takes it and it is worth it.
+// Compresses answers, when the client takes it and it is worth it; and reads those of subgraphs that are compressed.
 import { promisify } from 'node:util';
-import { brotliCompress, constants, gzip } from 'node:zlib';
+import { brotliCompress, brotliDecompress, constants, gunzip, gzip, inflate } from 'node:zlib';
 
 export type Encoding = 'br' | 'gzip';
 
@@ -47,3 +47,17 @@ export function compressed(
 
 /** Whether what the client accepts decides how this body is sent. */
 export const isWorthIt = (body: string): boolean => body.length >= minBytes;
+
+const decoders: ReadonlyMap<string, (bytes: Buffer, limits: { readonly maxOutputLength: number }) => Promise<Buffer>> =
+  new Map([
+    ['br', promisify(brotliDecompress)],
+    ['gzip', promisify(gunzip)],
+    ['deflate', promisify(inflate)],
+  ]);
+
+/** @throws Error when the encoding is another one, the bytes are not of it, or there are more than `maxBytes` of them */
+export async function decompressed(bytes: Buffer, encoding: string, maxBytes: number): Promise<Buffer> {
+  const decode = decoders.get(encoding.toLowerCase());
+  if (decode === undefined) throw new Error(`the encoding ${encoding} is not known`);
+  return decode(bytes, { maxOutputLength: maxBytes });
+}

@@ -205,10 +205,14 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
 
     use(supergraph) {
       const next = new Map<string, Target>();
+      const answeredHere = new Set([...supergraph.eventFields.values()].map(({ subgraph }) => subgraph));
       for (const [name, { url }] of supergraph.subgraphs) {
         const known = present.get(name);
         if (known?.endpoint.url === url) next.set(name, known);
-        else if (/^https?:/.test(url)) next.set(name, open(name, url));
+        else if (/^https?:/.test(url) && URL.canParse(url)) next.set(name, open(name, url));
+        else if (!answeredHere.has(name)) {
+          log.warn({ subgraph: name, address: url }, 'the subgraph has no address over HTTP: set SUBGRAPH_URL_<NAME>');
+        }
       }
       for (const [name, target] of present) {
         if (next.get(name) === target) continue;

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { Pool } from 'undici';
 import { exchange } from './subgraph-exchange.ts';
 import type { ExchangeRequest } from './subgraph-exchange.ts';
@@ -60,6 +61,29 @@ describe('an answer', () => {
   test('may be empty', async () => {
     await serve((response) => response.writeHead(204).end());
     expect(await ask()).toMatchObject({ statusCode: 204, text: '' });
+  });
+
+  test.each([
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+    ['deflate', deflateSync],
+  ])('may be compressed although nobody asked for it: %s', async (encoding, compress) => {
+    const large = 'x'.repeat(50_000);
+    await serve((response, body) => {
+      response.writeHead(200, { 'content-encoding': encoding }).end(compress(body === '"large"' ? large : '배달'));
+    });
+    expect((await ask()).text).toBe('배달');
+    expect((await ask({ body: '"large"', maxBytes: 50_000 })).text).toBe(large);
+    await expect(ask({ body: '"large"', maxBytes: 49_999 })).rejects.toMatchObject({ reason: 'bad-answer' });
+  });
+
+  test('in an encoding that is not known, or not what it says, is a bad one', async () => {
+    await serve((response, body) =>
+      response.writeHead(200, { 'content-encoding': JSON.parse(body) as string }).end('x'),
+    );
+    for (const encoding of ['gzip', 'compress']) {
+      await expect(ask({ body: JSON.stringify(encoding) })).rejects.toMatchObject({ reason: 'bad-answer' });
+    }
   });
 
   test('that is too large is cut off, and the next exchange is served', async () => {

@@ -2,6 +2,7 @@
 // a third of what undici's own `request` costs.
 import { errors as undiciErrors } from 'undici';
 import type { Dispatcher } from 'undici';
+import { decompressed } from './compression.ts';
 import type { CancelSignal } from './cancellation.ts';
 import { FailedAttempt } from './traffic/failed-attempt.ts';
 
@@ -43,19 +44,25 @@ export function exchange(dispatcher: Dispatcher, request: ExchangeRequest): Prom
 
 class AnswerReader implements Dispatcher.DispatchHandler {
   readonly #request: ExchangeRequest;
-  readonly #resolve: (answer: ExchangeAnswer) => void;
+  readonly #resolve: (answer: ExchangeAnswer | Promise<ExchangeAnswer>) => void;
   readonly #reject: (error: unknown) => void;
   readonly #deadline: number;
   #controller: Dispatcher.DispatchController | undefined;
   #statusCode = 0;
   #retryAfter: string | undefined;
   #acceptPost: string | undefined;
+  /** Nothing is said about encodings in the request; a subgraph may take that as a leave to compress. */
+  #encoding: string | undefined;
   /** What has come so far: mostly one chunk. */
   #first: Buffer | undefined;
   #more: Buffer[] | undefined;
   #bytes = 0;
 
-  constructor(request: ExchangeRequest, resolve: (answer: ExchangeAnswer) => void, reject: (error: unknown) => void) {
+  constructor(
+    request: ExchangeRequest,
+    resolve: (answer: ExchangeAnswer | Promise<ExchangeAnswer>) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.#request = request;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -84,9 +91,10 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     headers: Readonly<Record<string, unknown>>,
   ): void {
     this.#statusCode = statusCode;
-    const { 'retry-after': retryAfter, 'accept-post': acceptPost } = headers;
+    const { 'retry-after': retryAfter, 'accept-post': acceptPost, 'content-encoding': encoding } = headers;
     this.#retryAfter = typeof retryAfter === 'string' ? retryAfter : undefined;
     this.#acceptPost = typeof acceptPost === 'string' ? acceptPost : undefined;
+    this.#encoding = typeof encoding === 'string' && encoding !== 'identity' ? encoding : undefined;
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -108,12 +116,25 @@ class AnswerReader implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     this.#end();
     const body = this.#more === undefined ? this.#first : Buffer.concat(this.#more, this.#bytes);
-    this.#resolve({
+    const encoding = this.#encoding;
+    this.#resolve(encoding === undefined || body === undefined ? this.#answer(body) : this.#decoded(body, encoding));
+  }
+
+  async #decoded(body: Buffer, encoding: string): Promise<ExchangeAnswer> {
+    try {
+      return this.#answer(await decompressed(body, encoding, this.#request.maxBytes));
+    } catch (cause) {
+      throw new FailedAttempt('bad-answer', 'the answer cannot be decompressed', { cause });
+    }
+  }
+
+  #answer(body: Buffer | undefined): ExchangeAnswer {
+    return {
       statusCode: this.#statusCode,
       retryAfter: this.#retryAfter,
       acceptPost: this.#acceptPost,
       text: body === undefined ? '' : body.toString('utf8'),
-    });
+    };
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
