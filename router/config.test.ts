@@ -23,6 +23,15 @@ describe('the configuration', () => {
     expect(() => readConfig({ ...env, SUBGRAPH_URL_A: 'a' }, [])).toThrow(/SUBGRAPH_URL_A is no URL: a/);
   });
 
+  test('names the labels of overrides that hold', () => {
+    const env = { AUTH_MODE: 'off' };
+    expect(readConfig(env, []).OVERRIDE_LABELS).toEqual([]);
+    expect(readConfig({ ...env, OVERRIDE_LABELS: 'team/a, percent(5)' }, []).OVERRIDE_LABELS).toEqual([
+      'team/a',
+      'percent(5)',
+    ]);
+  });
+
   test('may be different for one subgraph', () => {
     const env = {
       AUTH_MODE: 'off',

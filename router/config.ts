@@ -59,6 +59,9 @@ export const routerEnv = {
   WARM_OPERATIONS: integer(0, 100_000)
     .default(200)
     .describe('most used operations that are planned before a new supergraph takes over'),
+  OVERRIDE_LABELS: list.describe(
+    'labels of progressive overrides, `@override(from:, label:)`, that hold for every request, comma-separated; of the others percent(N) holds for N in a hundred, and any other one for none: its fields stay where they were',
+  ),
   AUTH_MODE: z
     .enum(['jwks', 'off'], 'must be jwks or off')
     .default('jwks')

@@ -57,9 +57,9 @@ await runProcess({ log, shutdownTimeoutMs: config.SHUTDOWN_TIMEOUT_MS }, async (
 });
 
 /** @throws ConfigurationError in one line */
-function firstSupergraph({ SUPERGRAPH_FILE, subgraphUrls }: RouterConfig): Supergraph {
+function firstSupergraph({ SUPERGRAPH_FILE, subgraphUrls, OVERRIDE_LABELS }: RouterConfig): Supergraph {
   try {
-    return loadSupergraph(readTextFile(SUPERGRAPH_FILE), subgraphUrls);
+    return loadSupergraph(readTextFile(SUPERGRAPH_FILE), subgraphUrls, OVERRIDE_LABELS);
   } catch (error) {
     const problem = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, ' ');
     throw new ConfigurationError(`${SUPERGRAPH_FILE} cannot be served as a supergraph: ${problem}`);

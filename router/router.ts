@@ -153,7 +153,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   };
   const reloads = createReloads({
     present: graphql.supergraph,
-    load: async (sdl) => asConfigured(await loadSupergraphMeanwhile(sdl, config.subgraphUrls)),
+    load: async (sdl) => asConfigured(await loadSupergraphMeanwhile(sdl, config.subgraphUrls, config.OVERRIDE_LABELS)),
     operations,
     warmOperations: config.WARM_OPERATIONS,
     replace(next) {

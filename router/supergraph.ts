@@ -47,8 +47,8 @@ export interface Supergraph {
   readonly eventFields: ReadonlyMap<string, EventField>;
   readonly authRules: AuthRules;
   readonly costRules: CostRules;
-  /** The labels of progressive overrides, each once. Empty when every override holds for all. */
-  readonly overrideLabels: readonly string[];
+  /** By label of progressive overrides: for how many requests in a hundred it holds. Empty when every override holds for all. */
+  readonly overrideShares: ReadonlyMap<string, number>;
 }
 
 const eventSpec = 'https://baedal.dev/specs/event';
@@ -59,10 +59,15 @@ const enforcedHere = /^https:\/\/specs\.apollo\.dev\/(authenticated|requiresScop
 /**
  * Reads a supergraph.
  * @param urlOverrides addresses instead of those in the SDL, by subgraph name, or by the name as a variable spells it.
+ * @param activeLabels labels of progressive overrides that hold for every request.
  * @throws Error saying what is wrong: no supergraph, a feature that is not supported, an event directive that does not hold.
  */
-export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string, string>> = {}): Supergraph {
-  const steps = loadInSteps(sdl, urlOverrides);
+export function loadSupergraph(
+  sdl: string,
+  urlOverrides: Readonly<Record<string, string>> = {},
+  activeLabels: readonly string[] = [],
+): Supergraph {
+  const steps = loadInSteps(sdl, urlOverrides, activeLabels);
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
@@ -73,8 +78,9 @@ export function loadSupergraph(sdl: string, urlOverrides: Readonly<Record<string
 export async function loadSupergraphMeanwhile(
   sdl: string,
   urlOverrides: Readonly<Record<string, string>> = {},
+  activeLabels: readonly string[] = [],
 ): Promise<Supergraph> {
-  const steps = loadInSteps(sdl, urlOverrides);
+  const steps = loadInSteps(sdl, urlOverrides, activeLabels);
   for (;;) {
     await nextTurn();
     const step = steps.next();
@@ -83,7 +89,11 @@ export async function loadSupergraphMeanwhile(
 }
 
 /** Yields where others may have their turn. */
-function* loadInSteps(sdl: string, urlOverrides: Readonly<Record<string, string>>): Generator<undefined, Supergraph> {
+function* loadInSteps(
+  sdl: string,
+  urlOverrides: Readonly<Record<string, string>>,
+  activeLabels: readonly string[],
+): Generator<undefined, Supergraph> {
   const document = parse(sdl, { noLocation: true });
   const plannerSdl = print(withoutCosts(withoutPurposes(document)));
   yield;
@@ -111,7 +121,7 @@ function* loadInSteps(sdl: string, urlOverrides: Readonly<Record<string, string>
     eventFields: readEventFields(document, federation),
     authRules: readAuthRules(document),
     costRules: readCostRules(document),
-    overrideLabels: readOverrideLabels(document),
+    overrideShares: readOverrideShares(document, activeLabels),
   });
 }
 
@@ -153,17 +163,19 @@ function withoutCosts(document: DocumentNode): DocumentNode {
   return visit(document, { Directive: ({ name }) => (names.includes(name.value) ? null : undefined) });
 }
 
-function readOverrideLabels(document: DocumentNode): string[] {
-  const labels = new Set<string>();
+function readOverrideShares(document: DocumentNode, activeLabels: readonly string[]): ReadonlyMap<string, number> {
+  const shares = new Map<string, number>();
   visit(document, {
     FieldDefinition(field) {
       for (const use of directivesNamed(field, 'join__field')) {
         const { overrideLabel } = argumentsOf(use);
-        if (typeof overrideLabel === 'string') labels.add(overrideLabel);
+        if (typeof overrideLabel !== 'string') continue;
+        const percent = /^percent\((\d+(?:\.\d+)?)\)$/.exec(overrideLabel)?.[1];
+        shares.set(overrideLabel, activeLabels.includes(overrideLabel) ? 100 : Number(percent ?? 0));
       }
     },
   });
-  return [...labels];
+  return shares;
 }
 
 function readEventFields(document: DocumentNode, federation: FederationSupergraph): ReadonlyMap<string, EventField> {

@@ -62,7 +62,7 @@ export async function startTestRouter(
   );
   const router = await startRouter({
     config,
-    supergraph: loadSupergraph(supergraphSdl, config.subgraphUrls),
+    supergraph: loadSupergraph(supergraphSdl, config.subgraphUrls, config.OVERRIDE_LABELS),
     persistedList,
     identity: createIdentity({ jwks: keys.jwks, ...issuer }),
     connect: () => {

@@ -6,6 +6,7 @@ import type { Supergraph } from '../supergraph.ts';
 import { conditionVariablesOf } from './conditions.ts';
 import { hasDefer } from './defer.ts';
 import { createDeferrals, type FindDeferral } from './deferral.ts';
+import { hasChance } from './overrides.ts';
 import type { Selectable } from './shape.ts';
 import { createVariants, selectableOf, type FindVariant } from './variants.ts';
 
@@ -22,7 +23,7 @@ export interface CompiledOperation {
   readonly mayDefer: boolean;
   /** What is deferred, for those who can answer in pieces. */
   readonly deferralFor: FindDeferral;
-  /** Whether variables, or the overrides that hold for a request, decide what is asked. */
+  /** Whether variables, or overrides that hold by chance, decide what is asked. */
   readonly isConditional: boolean;
   /** The field of a subscription. */
   readonly rootField: string | undefined;
@@ -73,8 +74,7 @@ function compile(
     variantFor: createVariants(source),
     mayDefer: hasDefer(document),
     deferralFor: createDeferrals(source),
-    isConditional:
-      supergraph.overrideLabels.length > 0 || conditionVariablesOf(selectableOf(document, operation)).length > 0,
+    isConditional: hasChance(supergraph) || conditionVariablesOf(selectableOf(document, operation)).length > 0,
     rootField: kind === 'subscription' ? rootFieldOf(selectableOf(document, operation)) : undefined,
   };
 }

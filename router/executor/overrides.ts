@@ -14,14 +14,14 @@ const none: Overrides = { key: '', conditions: new Map() };
 /**
  * Decides each label of the supergraph. `percent(N)` holds for N in a hundred requests, as
  * https://www.apollographql.com/docs/graphos/schema-design/federated-schemas/reference/directives#progressive-override says; any
- * other label would be decided by something outside, of which there is none here, and does not hold.
+ * other one for all, when the configuration names it, or for none.
  */
-export function decideOverrides({ overrideLabels }: Supergraph): Overrides {
-  if (overrideLabels.length === 0) return none;
-  const conditions = new Map(overrideLabels.map((label) => [label, Math.random() * 100 < shareOf(label)]));
+export function decideOverrides({ overrideShares }: Supergraph): Overrides {
+  if (overrideShares.size === 0) return none;
+  const conditions = new Map([...overrideShares].map(([label, share]) => [label, Math.random() * 100 < share]));
   return { key: [...conditions.values()].map(Number).join(''), conditions };
 }
 
-function shareOf(label: string): number {
-  return Number(/^percent\((\d+(?:\.\d+)?)\)$/.exec(label)?.[1] ?? 0);
-}
+/** Whether chance decides a label. */
+export const hasChance = ({ overrideShares }: Supergraph): boolean =>
+  [...overrideShares.values()].some((share) => share > 0 && share < 100);

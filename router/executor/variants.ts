@@ -10,7 +10,7 @@ import { conditionVariablesOf } from './conditions.ts';
 import type { DataObject } from './data.ts';
 import { resolveIntrospection } from './introspection.ts';
 import { dataKeysFor, documentToPlan } from './keys.ts';
-import { decideOverrides, type Overrides } from './overrides.ts';
+import { decideOverrides, hasChance, type Overrides } from './overrides.ts';
 import { compilePlan, type CompiledPlan } from './plan.ts';
 import { haveRequirementsMet, planRequirements } from './requirement-plan.ts';
 import { compileFastShaper, type FastShaper } from './shape-fast.ts';
@@ -50,8 +50,7 @@ const maxVariants = 16;
 /** Prepares the variants of an operation. Where nothing decides between several, the only one is made at once. */
 export function createVariants(source: VariantSource): FindVariant {
   const conditions = conditionVariablesOf(selectableOf(source.document, source.operation));
-  const { overrideLabels } = source.supergraph;
-  if (conditions.length === 0 && overrideLabels.length === 0) {
+  if (conditions.length === 0 && !hasChance(source.supergraph)) {
     const only = createVariant(source, {}, decideOverrides(source.supergraph));
     return () => only;
   }

@@ -2,7 +2,7 @@
 // subgraphs know in part, custom scalars, introspection.
 import { describe, expect, test } from '@jest/globals';
 import { testFeature } from '../testing/feature.ts';
-import { makeGraph } from '../testing/graph.ts';
+import { makeGraph, type TestSubgraph } from '../testing/graph.ts';
 
 interface Rep {
   readonly id: string;
@@ -10,7 +10,7 @@ interface Rep {
 const same = { __resolveReference: (representation: unknown) => representation };
 
 describe('@override', () => {
-  const graph = makeGraph([
+  const subgraphs: readonly TestSubgraph[] = [
     {
       name: 'old',
       sdl: `type Query { post: Post feed: [Post!]! }
@@ -56,7 +56,8 @@ describe('@override', () => {
       sdl: 'type Post @key(fields: "id") { id: ID! extra: String @override(from: "nowhere") }',
       resolvers: { Post: { ...same, extra: () => 'other' } },
     },
-  ]);
+  ];
+  const graph = makeGraph(subgraphs);
   testFeature(graph, {
     'moves a field, and the old one is asked no more': {
       query: '{ post { moved kept } }',
@@ -78,7 +79,7 @@ describe('@override', () => {
       data: { post: { slowly: 'old' } },
       fetches: ['old {post{slowly}}'],
     },
-    'with a label that nothing decides stays with the old one': {
+    'with a label that the configuration does not name stays with the old one': {
       query: '{ post { never } }',
       data: { post: { never: 'old' } },
       fetches: ['old {post{never}}'],
@@ -93,6 +94,23 @@ describe('@override', () => {
       data: { post: { extra: 'other' } },
       fetches: ['old {post{__typename id}}', 'other Post(id:"1") {...on Post{extra}}'],
     },
+  });
+
+  describe('with labels that the configuration names', () => {
+    testFeature(makeGraph(subgraphs, ['team', 'percent(0)', 'nobody']), {
+      'moves their fields for every request': {
+        query: '{ post { never slowly } }',
+        data: { post: { never: 'new', slowly: 'new' } },
+        fetches: ['old {post{__typename id}}', 'new Post(id:"1") {...on Post{never slowly}}'],
+      },
+    });
+    testFeature(makeGraph(subgraphs, ['teams', 'nobody']), {
+      'moves none for a label that is only like it': {
+        query: '{ post { never slowly } }',
+        data: { post: { never: 'old', slowly: 'old' } },
+        fetches: ['old {post{never slowly}}'],
+      },
+    });
   });
 
   // That one of the two never comes in 100 requests would be luck of 1 in 2^99.

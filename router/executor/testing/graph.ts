@@ -40,12 +40,12 @@ export interface TestGraph {
 const link = `extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@requires", "@external",
   "@provides", "@shareable", "@override", "@inaccessible", "@interfaceObject", "@context", "@fromContext", "@tag"])\n`;
 
-/** Composes subgraphs and answers for them. */
-export function makeGraph(subgraphs: readonly TestSubgraph[]): TestGraph {
+/** Composes subgraphs and answers for them. `activeLabels`: as of `loadSupergraph`. */
+export function makeGraph(subgraphs: readonly TestSubgraph[], activeLabels: readonly string[] = []): TestGraph {
   const { supergraphSdl } = composeSupergraph(
     subgraphs.map(({ name, sdl }) => ({ name, url: `http://${name}.test`, sdl: link + sdl })),
   );
-  const supergraph = loadSupergraph(supergraphSdl);
+  const supergraph = loadSupergraph(supergraphSdl, {}, activeLabels);
   const schemas = new Map(
     subgraphs.map(({ name, sdl, resolvers }) => [
       name,
