@@ -1,5 +1,5 @@
 // @requires that leads to another @requires: such operations are planned in a way of their own.
-import { describe } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { testFeature } from '../testing/feature.ts';
 import { makeGraph } from '../testing/graph.ts';
 
@@ -93,6 +93,18 @@ describe('@requires of what requires', () => {
         'c Post(id:"1" tax:2 author:{years:1}) {...on Post{gross}}',
       ],
     },
+  });
+
+  test.each([
+    ['a chain', '{ posts { id ... @defer { total } } }', [{ id: '1', total: 1201 }]],
+    ['a chain that only what is deferred makes', '{ posts { tax ... @defer { gross } } }', [{ tax: 2, gross: 201 }]],
+  ])('%s with @defer is answered in one piece', async (_what, query, posts) => {
+    expect(graph.compile(query).deferralFor({})).toBeUndefined();
+    expect(await graph.run(query)).toMatchObject({ data: { posts: [...posts, {}] } });
+  });
+
+  test('with @defer, what requires nothing that requires is deferred as ever', () => {
+    expect(graph.compile('{ posts { id ... @defer { tax } } }').deferralFor({})?.parts).toHaveLength(1);
   });
 });
 

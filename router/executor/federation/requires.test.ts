@@ -1,5 +1,5 @@
 // @requires: what is brought to a subgraph before it is asked.
-import { describe } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { testFeature } from '../testing/feature.ts';
 import { makeGraph } from '../testing/graph.ts';
 
@@ -87,6 +87,18 @@ describe('@requires with arguments', () => {
         'shipping Product(upc:"1" comments:[{id:"c0" date:"d0"} {id:"c1" date:"d1"}]) Product(upc:"2" comments:[{id:"c0" date:"d0"} {id:"c1" date:"d1"}]) {...on Product{firstComments}}',
       ],
     },
+  });
+
+  test('differs in arguments, with @defer: it is answered in one piece', async () => {
+    const query = '{ products { inDollars ... @defer { inEuros } } }';
+    expect(graph.compile(query).deferralFor({})).toBeUndefined();
+    expect((await graph.run(query)).data).toEqual({
+      products: [
+        { inDollars: 10, inEuros: 20 },
+        { inDollars: 20, inEuros: 40 },
+      ],
+    });
+    expect(graph.compile('{ products { name ... @defer { inEuros } } }').deferralFor({})?.parts).toHaveLength(1);
   });
 });
 
