@@ -2,7 +2,8 @@
 import { trace } from '@opentelemetry/api';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino } from 'pino';
-import type { Logger } from 'pino';
+import type { Logger, LoggerOptions } from 'pino';
+import { createLogOutput } from './log-output.ts';
 
 export type { Logger } from 'pino';
 
@@ -15,9 +16,14 @@ export function withLogFields<T>(more: Readonly<Record<string, unknown>>, work: 
 
 /** The logger of a process. Tokens and secrets never reach a line: what may hold them is redacted by name. */
 export function createLog(service: string, level: string): Logger {
-  return pino({
+  const base = { service, pid: process.pid };
+  const output = createLogOutput(
+    (lines) =>
+      `${JSON.stringify({ level: 'warn', time: new Date(), ...base, lines, msg: 'lines of the log are missing: nobody read them' })}\n`,
+  );
+  const options: LoggerOptions = {
     level,
-    base: { service, pid: process.pid },
+    base,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: ['authorization', 'headers.authorization', 'paymentToken', '*.paymentToken', 'password'],
@@ -26,5 +32,6 @@ export function createLog(service: string, level: string): Logger {
       const span = trace.getActiveSpan()?.spanContext();
       return span === undefined ? { ...fields.getStore() } : { traceId: span.traceId, ...fields.getStore() };
     },
-  });
+  };
+  return pino(options, output);
 }
