@@ -18,7 +18,7 @@ const broken = (code?: string) => {
 const graph = makeGraph([
   {
     name: 'orders',
-    sdl: `type Query { orders: [Order!]! first: Order must: Order! nothing: Int }
+    sdl: `type Query { orders: [Order!]! first: Order must: Order! nothing: Int never: Int! }
       type Order @key(fields: "id") { id: ID! total: Int note: String }`,
     resolvers: {
       Query: {
@@ -26,18 +26,20 @@ const graph = makeGraph([
         first: () => ({ id: '1' }),
         must: () => ({ id: '9' }),
         nothing: () => broken('TEAPOT'),
+        never: () => broken('TEAPOT'),
       },
       Order: { total: () => 5, note: ({ id }: Rep) => (id === '2' ? broken() : 'n') },
     },
   },
   {
     name: 'payments',
-    sdl: `type Order @key(fields: "id") { id: ID! payment: Payment paid: Boolean! }
+    sdl: `type Order @key(fields: "id") { id: ID! payment: Payment paid: Boolean! fee: Int! }
       type Payment { status: String! lines: [Line] } type Line { amount: Int }`,
     resolvers: {
       Order: {
         __resolveReference: async ({ id }: Rep) => (id === '2' ? broken('NOT_FOUND') : { id }),
         payment: () => ({ status: 's', lines: [{ amount: 1 }, {}] }),
+        fee: () => 1,
         paid: ({ id }: Rep) => (id === '9' ? broken() : true),
       },
       Line: { amount: ({ amount }: { amount?: number }) => amount ?? broken() },
@@ -117,6 +119,23 @@ describe('errors of subgraphs', () => {
     expect(await run('{ must { paid } }')).toEqual({
       data: null,
       errors: [{ message: 'broken', path: 'must.paid', code: 'INTERNAL_SERVER_ERROR' }],
+    });
+  });
+
+  test.each(['{ must { fee paid } }', '{ must { paid fee } }'])(
+    'explain what is missing beside them, when all has become null: %s',
+    async (query) => {
+      expect(await run(query)).toEqual({
+        data: null,
+        errors: [{ message: 'broken', path: 'must.paid', code: 'INTERNAL_SERVER_ERROR' }],
+      });
+    },
+  );
+
+  test('explain an answer without data', async () => {
+    expect(await run('{ must { total } orders { total } never }')).toEqual({
+      data: null,
+      errors: [{ message: 'broken', path: 'never', code: 'TEAPOT' }],
     });
   });
 });

@@ -58,9 +58,12 @@ export function errorsOf<Context>(
     ...run.errors.filter((error) => !isBeside(data, error.path ?? [], aliased.has(error) ? noKey : isInputKey)),
   ];
   if (run.failures.length > 0) errors.push(...failuresWhereMissing(run, missing));
-  for (const violation of violations) {
-    if (violation.isNull && errors.some((error) => explains(error, violation.path))) continue;
-    errors.push(toGraphQLError(textOfViolation(violation.message), violation.path));
+  const told = [...errors];
+  for (const { message, path, isNull, isMissing } of violations) {
+    if (isNull && errors.some((error) => explains(error, path))) continue;
+    // Where one field that is never null fails, the subgraph leaves out what stands beside it too.
+    if (isMissing && told.some((error) => explains(error, path.slice(0, -1)))) continue;
+    errors.push(toGraphQLError(textOfViolation(message), path));
   }
   return errors;
 }

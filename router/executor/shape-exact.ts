@@ -12,6 +12,8 @@ export interface Violation {
   readonly path: Path;
   /** Whether an error of a subgraph may explain it: then it needs none of its own. */
   readonly isNull: boolean;
+  /** Whether nothing came at all: then an error of what stands beside it may be why. */
+  readonly isMissing: boolean;
 }
 
 /** A shaped response. */
@@ -62,7 +64,8 @@ export function shapeExactly(shape: ObjectShape, data: DataObject, introspect: I
     }
     const shaped = shapeValue(value, type.of, parent, field);
     if (shaped !== null) return shaped;
-    return violate(`Cannot return null for non-nullable field ${parent.typename}.${field.name}.`, true);
+    const message = `Cannot return null for non-nullable field ${parent.typename}.${field.name}.`;
+    return violate(message, true, value === undefined);
   };
 
   const shapeValue = (value: unknown, type: TypeShape, parent: ObjectShape, field: FieldShape): unknown => {
@@ -95,8 +98,8 @@ export function shapeExactly(shape: ObjectShape, data: DataObject, introspect: I
     return violate(`The type of ${position} is not known.`, true);
   };
 
-  const violate = (message: string, isNull = false): typeof rising => {
-    violations.push({ message, path: [...path], isNull });
+  const violate = (message: string, isNull = false, isMissing = false): typeof rising => {
+    violations.push({ message, path: [...path], isNull, isMissing });
     return rising;
   };
 
