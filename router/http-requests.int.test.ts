@@ -114,6 +114,18 @@ describe('a client that is too slow', () => {
 });
 
 describe('a request', () => {
+  test('that is too large is read away behind its refusal, so that the client can read it and goes on', async () => {
+    const socket = connect(Number(new URL(router.url).port), '127.0.0.1').setEncoding('utf8');
+    const head = 'POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+    socket.write(`${head}content-length: 2000000\r\n\r\n${'x'.repeat(1_000_000)}`);
+    const [refusal] = (await once(socket, 'data')) as [string];
+    expect(refusal).toMatch(/^HTTP\/1\.1 413 /);
+    socket.write(`${'x'.repeat(1_000_000)}${head}content-length: 18\r\n\r\n{"query":"{ no }"}`);
+    const [next] = (await once(socket, 'data')) as [string];
+    expect(next).toMatch(/^HTTP\/1\.1 400 /);
+    socket.destroy();
+  });
+
   test('may name the whole address, as for a proxy', async () => {
     const { hostname, port } = new URL(router.url);
     const asked = get({ hostname, port, path: `${router.url}?query={users{id}}`, agent: false });

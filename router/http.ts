@@ -143,7 +143,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const bytes = await readBody(request, options.bodyLimitBytes);
       if (bytes === undefined) {
         discard(request);
-        response.setHeader('connection', 'close');
         return answers.refuse(response, 413, 'PAYLOAD_TOO_LARGE');
       }
       try {
