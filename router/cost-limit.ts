@@ -2,7 +2,7 @@
 // estimated is remembered for each operation and the variables that decide it.
 import { isInputObjectType, Kind, visit } from 'graphql';
 import { estimateCost } from './cost.ts';
-import type { Cost, Estimate } from './cost.ts';
+import type { Cost } from './cost.ts';
 import { namedTypeOf } from './links.ts';
 import type { CompiledOperation } from './executor/operation.ts';
 import { exceededLimits, limitError } from './limits.ts';
@@ -11,11 +11,18 @@ import { createLruCache } from './lru.ts';
 import type { LruCache } from './lru.ts';
 import type { CodedError } from '../service/errors.ts';
 
-/** What an operation is estimated to cost with these variables, and why it is refused; no errors when it is not. */
+/** What an operation is estimated to cost, and why it is refused; no errors when it is not. */
+export interface CostVerdict {
+  readonly cost: Cost;
+  readonly errors: readonly CodedError[];
+  readonly exceeded: readonly Exceeded[];
+}
+
+/** Judges an operation with its variables. */
 export type CheckCost = (
   operation: CompiledOperation,
   variables: Readonly<Record<string, unknown>>,
-) => { readonly cost: Cost; readonly errors: readonly CodedError[] };
+) => Pick<CostVerdict, 'cost' | 'errors'>;
 
 export interface CostLimitOptions {
   readonly limits: Limits;
@@ -28,41 +35,47 @@ export interface CostLimitOptions {
 interface KnownCosts {
   /** The variables that decide the cost; undefined when a value is too rich to be told by its text. */
   readonly variables: readonly string[] | undefined;
-  readonly estimates: LruCache<Estimate>;
+  readonly verdicts: LruCache<CostVerdict>;
 }
 
-/** Estimates that are remembered for one operation. */
-const maxEstimates = 64;
+/** Verdicts that are remembered for one operation. */
+const maxVerdicts = 64;
 
 export function createCostLimit({ limits, listSize, onExceeded }: CostLimitOptions): CheckCost {
   const known = new WeakMap<CompiledOperation, KnownCosts>();
 
-  const estimate = (operation: CompiledOperation, variables: Readonly<Record<string, unknown>>): Estimate => {
-    let costs = known.get(operation);
-    if (costs === undefined) {
-      costs = { variables: decidingVariables(operation), estimates: createLruCache({ maxEntries: maxEstimates }) };
-      known.set(operation, costs);
-    }
-    if (costs.variables === undefined) return estimateCost(operation, variables, listSize);
-    const key = costs.variables.map((name) => String(variables[name])).join();
-    let estimated = costs.estimates.get(key);
-    if (estimated === undefined) {
-      estimated = estimateCost(operation, variables, listSize);
-      costs.estimates.set(key, estimated);
-    }
-    return estimated;
-  };
-
-  return (operation, variables) => {
-    const { typeCost, fieldCost, errors } = estimate(operation, variables);
+  const judge = (operation: CompiledOperation, variables: Readonly<Record<string, unknown>>): CostVerdict => {
+    const { typeCost, fieldCost, errors } = estimateCost(operation, variables, listSize);
     const exceeded = exceededLimits({ type_cost: typeCost, field_cost: fieldCost }, limits);
-    for (const one of exceeded) onExceeded?.(one);
     // Without its slicing argument an estimate means nothing, so that counts as the type cost does.
     const unknown = limits.measureOnly.has('type_cost') ? [] : errors;
     return {
       cost: { typeCost, fieldCost },
       errors: [...unknown, ...exceeded.filter(({ refused }) => refused).map(limitError)],
+      exceeded,
     };
+  };
+
+  const verdictOf = (operation: CompiledOperation, variables: Readonly<Record<string, unknown>>): CostVerdict => {
+    let costs = known.get(operation);
+    if (costs === undefined) {
+      costs = { variables: decidingVariables(operation), verdicts: createLruCache({ maxEntries: maxVerdicts }) };
+      known.set(operation, costs);
+    }
+    if (costs.variables === undefined) return judge(operation, variables);
+    const key = costs.variables.map((name) => String(variables[name])).join();
+    let verdict = costs.verdicts.get(key);
+    if (verdict === undefined) {
+      verdict = judge(operation, variables);
+      costs.verdicts.set(key, verdict);
+    }
+    return verdict;
+  };
+
+  return (operation, variables) => {
+    const verdict = verdictOf(operation, variables);
+    if (onExceeded !== undefined) for (const one of verdict.exceeded) onExceeded(one);
+    return verdict;
   };
 }
 

@@ -26,6 +26,15 @@ test.each(['00', '01'])('the trace of the caller goes on to the subgraphs, with 
   expect(traceparent).toMatch(new RegExp(`^00-${traceId}-[0-9a-f]{16}-${flags}$`));
 });
 
+test.each(['nonsense', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`, `ff-${'1'.repeat(32)}-00f067aa0ba902b7-01`])(
+  'what is no trace context is not handed on: %s',
+  async (traceparent) => {
+    const given = await handedOn({ traceparent });
+    expect(given).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(given).not.toContain(traceparent.slice(3, 35));
+  },
+);
+
 test('who brings no trace is given one, so that what one request did can be found', async () => {
   const [one, other] = [await handedOn({}), await handedOn({})];
   expect(one).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);

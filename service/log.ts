@@ -1,9 +1,9 @@
 // Structured logging: JSON lines on standard output, each with the process, the trace and the order they belong to.
-import { trace } from '@opentelemetry/api';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { pino } from 'pino';
 import type { Logger, LoggerOptions } from 'pino';
 import { createLogOutput } from './log-output.ts';
+import { currentTraceparent } from './telemetry.ts';
 
 export type { Logger } from 'pino';
 
@@ -29,8 +29,8 @@ export function createLog(service: string, level: string): Logger {
     redact: ['authorization', 'headers.authorization', 'paymentToken', '*.paymentToken', 'password'],
     serializers: { error: pino.stdSerializers.errWithCause, err: pino.stdSerializers.errWithCause },
     mixin: () => {
-      const span = trace.getActiveSpan()?.spanContext();
-      return span === undefined ? { ...fields.getStore() } : { traceId: span.traceId, ...fields.getStore() };
+      const traceId = currentTraceparent()?.split('-')[1];
+      return traceId === undefined ? { ...fields.getStore() } : { traceId, ...fields.getStore() };
     },
   };
   return pino(options, output);

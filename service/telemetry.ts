@@ -1,6 +1,7 @@
 // Traces (OpenTelemetry, W3C trace context) and metrics (Prometheus) of a process.
 import {
   context,
+  INVALID_SPAN_CONTEXT,
   isSpanContextValid,
   propagation,
   ROOT_CONTEXT,
@@ -12,13 +13,8 @@ import {
 import type { Attributes, Context, Span } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
-import {
-  AlwaysOffSampler,
-  BatchSpanProcessor,
-  NodeTracerProvider,
-  ParentBasedSampler,
-  RandomIdGenerator,
-} from '@opentelemetry/sdk-trace-node';
+import { BatchSpanProcessor, NodeTracerProvider, RandomIdGenerator } from '@opentelemetry/sdk-trace-node';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostname } from 'node:os';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
@@ -27,8 +23,11 @@ export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 const tracer = trace.getTracer('baedal');
 const ids = new RandomIdGenerator();
-/** Whether there are traces whose spans nobody is sent: then a span is no more than its ids. */
+/** Whether there are traces whose spans nobody is sent: then a span is no more than its ids, and OpenTelemetry is left out. */
 let areSpansUnsent = false;
+/** The `traceparent` of what runs here, while spans are unsent. */
+const unsent = new AsyncLocalStorage<string>();
+const unsentSpan = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
 
 /**
  * Turns tracing on for this process. Without an endpoint spans are not recorded, but every operation still has a trace id that
@@ -36,20 +35,17 @@ let areSpansUnsent = false;
  * @returns how to send what is left and stop.
  */
 export function startTracing(service: string, endpoint: string | undefined): () => Promise<void> {
-  const provider = new NodeTracerProvider(
-    endpoint === undefined
-      ? { sampler: new ParentBasedSampler({ root: new AlwaysOffSampler() }) }
-      : {
-          resource: defaultResource().merge(
-            resourceFromAttributes({ 'service.name': `baedal-${service}`, 'service.instance.id': hostname() }),
-          ),
-          spanProcessors: [
-            new BatchSpanProcessor(new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` })),
-          ],
-        },
-  );
-  provider.register();
   areSpansUnsent = endpoint === undefined;
+  if (endpoint === undefined) return () => Promise.resolve();
+  const provider = new NodeTracerProvider({
+    resource: defaultResource().merge(
+      resourceFromAttributes({ 'service.name': `baedal-${service}`, 'service.instance.id': hostname() }),
+    ),
+    spanProcessors: [
+      new BatchSpanProcessor(new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` })),
+    ],
+  });
+  provider.register();
   return () => provider.shutdown();
 }
 
@@ -63,6 +59,7 @@ export function createMetrics(service: string): Registry {
 
 /** The trace context to hand on, as a W3C `traceparent`; undefined outside any trace. */
 export function currentTraceparent(): string | undefined {
+  if (areSpansUnsent) return unsent.getStore();
   const active = trace.getSpanContext(context.active());
   if (active === undefined || !isSpanContextValid(active)) return undefined;
   return `00-${active.traceId}-${active.spanId}-${active.traceFlags === TraceFlags.SAMPLED ? '01' : '00'}`;
@@ -85,9 +82,9 @@ export interface SpanSettings {
 
 /** Runs `work` in a span. */
 export function inSpan<T>(name: string, settings: SpanSettings, work: (span: Span) => Promise<T>): Promise<T> {
+  if (areSpansUnsent) return unsent.run(childOf(settings.traceparent ?? unsent.getStore()), work, unsentSpan);
   const { parent, span } = startSpan(name, settings);
-  const working = context.with(trace.setSpan(parent, span), work, undefined, span);
-  return areSpansUnsent ? working : ended(working, span);
+  return ended(context.with(trace.setSpan(parent, span), work, undefined, span), span);
 }
 
 async function ended<T>(working: Promise<T>, span: Span): Promise<T> {
@@ -103,6 +100,7 @@ async function ended<T>(working: Promise<T>, span: Span): Promise<T> {
 
 /** Runs `work`, which ends before this returns, and records it as a span; nothing in it belongs to that span. */
 export function asSpan(name: string, settings: SpanSettings, work: () => void): void {
+  if (areSpansUnsent) return work();
   const { span } = startSpan(name, settings);
   work();
   span.end();
@@ -121,14 +119,15 @@ export function inStage<T>(name: string, work: () => T): T {
 
 function startSpan(name: string, { kind, traceparent, attributes }: SpanSettings): { parent: Context; span: Span } {
   const parent = traceparent === undefined ? context.active() : propagation.extract(ROOT_CONTEXT, { traceparent });
-  if (areSpansUnsent) {
-    const above = trace.getSpanContext(parent);
-    const traceId = above?.traceId ?? ids.generateTraceId();
-    const spanContext = { traceId, spanId: ids.generateSpanId(), traceFlags: above?.traceFlags ?? TraceFlags.NONE };
-    return { parent, span: trace.wrapSpanContext(spanContext) };
-  }
-  return {
-    parent,
-    span: tracer.startSpan(name, { kind: kind ?? SpanKind.INTERNAL, attributes: attributes ?? {} }, parent),
-  };
+  const span = tracer.startSpan(name, { kind: kind ?? SpanKind.INTERNAL, attributes: attributes ?? {} }, parent);
+  return { parent, span };
+}
+
+/** Version, trace id, parent id and flags (W3C Trace Context, 3.2). Ids of zeros count as none. */
+const traceparentForm = /^(?!ff)[\da-f]{2}-((?!0{32})[\da-f]{32})-(?!0{16})[\da-f]{16}-([\da-f]{2})$/;
+
+/** A span in the trace of another one; in a new trace where there is none, or what was sent as such is none. */
+function childOf(traceparent: string | undefined): string {
+  const above = traceparent === undefined ? undefined : traceparentForm.exec(traceparent);
+  return `00-${above?.[1] ?? ids.generateTraceId()}-${ids.generateSpanId()}-${above?.[2] ?? '00'}`;
 }
