@@ -59,9 +59,12 @@ const postgresql: Engine = {
     driverOptions: {
       connectionTimeoutMillis: connectTimeoutMs,
       statement_timeout: timeoutMs,
+      // What is sent together is not sent one by one, each when the one before is answered.
+      pipeline: true,
       idle_in_transaction_session_timeout: timeoutMs,
       onPoolCreated(pool: PgPool) {
         dropDeadConnections(pool, timeoutMs);
+        pool.on('connect', prepareStatements);
         pool.on('connect', beginWithFirstStatement);
       },
     },
@@ -169,12 +172,17 @@ interface PgPool {
   on(event: 'release', listener: (error: unknown, client: PgClient) => void): void;
 }
 interface PgClient {
-  query: (sql: string, values?: readonly unknown[]) => Promise<PgResult | PgResult[]>;
+  query: (sql: string | PgQuery, values?: readonly unknown[]) => Promise<PgResult>;
   once(event: 'end', listener: () => void): void;
   release(error: Error): void;
   readonly connection: { readonly stream: Socket };
 }
 
+interface PgQuery {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
 interface PgResult {
   readonly command: string;
   readonly rowCount: number | null;
@@ -195,11 +203,27 @@ function beginWithFirstStatement(client: PgClient): void {
     }
     if (!begun) return query(sql, values);
     begun = false;
-    const results = await query(`begin; ${sql}`, values);
-    const [, result] = Array.isArray(results) ? results : [];
-    if (result === undefined) throw new Error('a statement of a transaction was not answered');
-    return result;
+    const { stream } = client.connection;
+    stream.cork();
+    const both = Promise.all([query('begin'), query(sql, values)]);
+    stream.uncork();
+    return (await both)[1];
   };
+}
+
+/** Has the server prepare each statement that comes with parameters, once for each connection. */
+function prepareStatements(client: PgClient): void {
+  const query = client.query.bind(client);
+  client.query = (sql, values = []) =>
+    typeof sql === 'string' && values.length > 0 ? query({ name: nameOf(sql), text: sql, values }) : query(sql);
+}
+
+const names = new Map<string, string>();
+/** A name that stands for one text only. */
+function nameOf(text: string): string {
+  const name = names.get(text) ?? `s${String(names.size)}`;
+  names.set(text, name);
+  return name;
 }
 
 const releaseGraceMs = 1_000;

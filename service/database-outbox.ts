@@ -1,4 +1,5 @@
 // The SQL over the outbox that an ORM has no words for, correct on every engine: who may publish which rows, and what is published.
+import { runStatement } from './database-prepared.ts';
 import { forUpdate } from './database.ts';
 import type { Database, EntityManager } from './database.ts';
 import { firstStoredHeader } from './nats.ts';
@@ -18,10 +19,12 @@ export async function aggregatesWithEarlierRows(
   isUnderWay: (seq: number) => boolean,
 ): Promise<ReadonlySet<string>> {
   if (aggregates.length === 0) return new Set();
-  const rows = await em.execute<{ aggregate_id: string; mine: string | number | null }[]>(
+  const { rows } = await runStatement<{ aggregate_id: string; mine: string | number | null }>(
+    em,
     `select aggregate_id, case when claimed_by = ? and claimed_until >= ? then seq end as mine from outbox
      where stream = ? and aggregate_id in (${aggregates.map(() => '?').join(', ')}) and published_at is null`,
     [me, new Date(), stream, ...aggregates],
+    aggregates.length,
   );
   const waiting = rows.filter(({ mine }) => mine === null || !isUnderWay(Number(mine)));
   return new Set(waiting.map((row) => row.aggregate_id));
@@ -73,25 +76,26 @@ export async function markStored(
   const published = new Date();
   const pairs = [...rows].flat();
   const em = database.read();
-  const { affectedRows } =
+  const { affected } =
     database.engine.name === 'postgresql'
-      ? await em.execute<{ affectedRows: number }>(
+      ? await runStatement(
+          em,
           `update outbox o set published_at = ?, stream_seq = v.stream_seq, claimed_by = null, claimed_until = null
            from (values ${[...rows].map(() => '(?::bigint, ?::bigint)').join(', ')}) as v (seq, stream_seq),
              (select generation from outbox_relay where stream = ? for key share) as known
            where o.seq = v.seq and known.generation = ?`,
           [published, ...pairs, stream, generation],
-          'run',
+          rows.size,
         )
-      : await em.execute<{ affectedRows: number }>(
+      : await runStatement(
+          em,
           `update outbox o
            join (${[...rows].map(() => 'select ? as seq, ? as stream_seq').join(' union all ')}) v on o.seq = v.seq
            join (select generation from outbox_relay where stream = ? lock in share mode) known on known.generation = ?
            set o.published_at = ?, o.stream_seq = v.stream_seq, o.claimed_by = null, o.claimed_until = null`,
           [...pairs, stream, generation, published],
-          'run',
         );
-  return affectedRows > 0;
+  return affected > 0;
 }
 
 /**

@@ -3,10 +3,11 @@
 import { AsyncResource } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DeadlockException } from '@mikro-orm/core';
+import { insertNewRows, insertNumberedRows, writeRows } from './database-rows.ts';
 import type { EntityManager } from './database.ts';
 import { InboxEntry } from './inbox.ts';
 import { joinCalls } from './join-calls.ts';
-import { stagedEvents } from './outbox.ts';
+import { OutboxMessage, stagedEvents } from './outbox.ts';
 
 export interface Transactions {
   /**
@@ -58,6 +59,7 @@ export function createTransactions(fork: () => EntityManager): Transactions {
       results = await runIn(em, works);
       if (results !== undefined) for (const hook of hooks) await hook.beforeCommit(em);
       await em.flush();
+      await writeRows(em);
       await insertEvents(em);
     } catch (error) {
       await em.rollback().catch(() => undefined);
@@ -136,33 +138,17 @@ async function runIn(
 /** How many are here for the first time: a concurrent delivery of the same message waits on the primary key, then sees it taken. */
 async function recordInInbox(em: EntityManager, messages: readonly InboxMessage[]): Promise<number> {
   const receivedAt = new Date();
-  const inserted = await em
-    .createQueryBuilder(InboxEntry)
-    .insert(
-      messages
-        .map(({ consumer, id }) => ({ consumer, eventId: id, receivedAt }))
-        // Always in the same order, so that two instances never wait for each other.
-        .toSorted((one, other) => (one.eventId < other.eventId ? -1 : 1)),
-    )
-    .onConflict(['consumer', 'eventId'])
-    .ignore()
-    .execute<{ affectedRows: number }>('run');
-  return inserted.affectedRows;
+  const entries = messages
+    .map(({ consumer, id }) => ({ consumer, eventId: id, receivedAt }))
+    // Always in the same order, so that two instances never wait for each other.
+    .toSorted((one, other) => (one.eventId < other.eventId ? -1 : 1));
+  return insertNewRows(em, InboxEntry, entries, ['consumer', 'eventId']);
 }
 
 /** Writes the staged events into the outbox, and each is told its place. They are none of the entities that `em` watches for changes. */
 async function insertEvents(em: EntityManager): Promise<void> {
   const events = stagedEvents(em);
   if (events.length === 0) return;
-  const rows = await em.execute<{ seq: string | number }[]>(
-    `insert into outbox
-       (id, aggregate_id, version, stream, subject, headers, payload, created_at, claimed_by, claimed_until)
-     values ${events.map(() => '(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)').join(', ')}
-     returning seq`,
-    events.flatMap((event) => [
-      ...[event.id, event.aggregateId, event.version, event.stream, event.subject, JSON.stringify(event.headers)],
-      ...[event.payload, event.createdAt, event.claimedBy, event.claimedUntil],
-    ]),
-  );
-  for (const [index, event] of events.entries()) event.seq = Number(rows[index]?.seq);
+  const places = await insertNumberedRows(em, OutboxMessage, events, 'seq');
+  for (const [index, event] of events.entries()) event.seq = places[index] ?? Number.NaN;
 }

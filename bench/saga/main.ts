@@ -1,8 +1,8 @@
-// `node bench/saga/main.ts [--rates 10,100] [--seconds 30] [--outage 120]`: how fast an order becomes a delivery, where the time goes,
+// `node bench/saga/main.ts [--rates 10,100] [--seconds 30] [--outage 120] [--profile FOLDER]`: how fast an order becomes a delivery, where the time goes,
 // how many orders a second the whole system sustains, and what an outage of payment does to `placeOrder`.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startStack } from '../../dev/stack.ts';
 import { brokerLimit, databaseLimit } from './limits.ts';
@@ -20,6 +20,8 @@ const { values } = parseArgs({
     outageRate: { type: 'string', default: '25' },
     /** Leaves out the search for the sustainable maximum. */
     fixed: { type: 'boolean', default: false },
+    /** Where each process writes a CPU profile of its whole life. */
+    profile: { type: 'string' },
   },
 });
 const seconds = Number(values.seconds);
@@ -69,7 +71,12 @@ ${String(rate)} orders/s for ${String(forSeconds)} s: ${String(orders.length)} o
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'baedal-bench-'));
-const stack = await startStack({ dataDir: join(folder, 'data'), environment: { all: { LOG_LEVEL: 'warn' } } });
+const profiling =
+  values.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(values.profile)}` };
+const stack = await startStack({
+  dataDir: join(folder, 'data'),
+  environment: { all: { LOG_LEVEL: 'warn', ...profiling } },
+});
 try {
   console.log(
     `load of the machine before: ${loadavg()

@@ -6,6 +6,7 @@ import type { DeliveryStatus } from '../../schema/events.ts';
 import { forUpdate } from '../../service/database.ts';
 import type { EntityManager } from '../../service/database.ts';
 import { loadTogether } from '../../service/load-together.ts';
+import { insertRow, lockRows } from '../../service/database-rows.ts';
 
 export const DeliveryRow = defineEntity({
   name: 'DeliveryRow',
@@ -26,7 +27,7 @@ export const DeliveryRow = defineEntity({
 export type DeliveryRow = InferEntity<typeof DeliveryRow>;
 
 export const insertDelivery = (em: EntityManager, data: RequiredEntityData<DeliveryRow>): DeliveryRow =>
-  em.create(DeliveryRow, data, { persist: true });
+  insertRow(em, DeliveryRow, data);
 
 /** The delivery, locked until the transaction ends. */
 export const lockDelivery = (em: EntityManager, id: string): Promise<DeliveryRow | null> =>
@@ -37,11 +38,7 @@ export const lockDeliveryOfOrder = (em: EntityManager, orderId: string): Promise
   loadTogether(em, lockDeliveriesOfOrders, orderId);
 
 const lockDeliveriesOfOrders = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, DeliveryRow>> => {
-  const rows = await em.find(
-    DeliveryRow,
-    { orderId: { $in: [...ids] } },
-    { ...forUpdate, orderBy: { orderId: 'asc' } },
-  );
+  const rows = await lockRows(em, DeliveryRow, 'orderId', ids);
   return new Map(rows.map((row) => [row.orderId, row]));
 };
 

@@ -6,6 +6,7 @@ import type { OrderStatus } from '../../schema/events.ts';
 import { forUpdate } from '../../service/database.ts';
 import type { EntityManager } from '../../service/database.ts';
 import { loadTogether } from '../../service/load-together.ts';
+import { insertRow, lockRows, readRows } from '../../service/database-rows.ts';
 import type { OrderedItem, PricedMenu } from './menu.ts';
 
 export const MenuRow = defineEntity({
@@ -67,7 +68,7 @@ export type OrderRow = InferEntity<typeof OrderRow>;
 export const entities = [MenuRow, OrderRow];
 
 export const insertOrder = (em: EntityManager, data: RequiredEntityData<OrderRow>): OrderRow =>
-  em.create(OrderRow, data, { persist: true });
+  insertRow(em, OrderRow, data);
 
 export const findOrder = (em: EntityManager, id: string): Promise<OrderRow | null> => em.findOne(OrderRow, { id });
 
@@ -75,7 +76,7 @@ export const findOrder = (em: EntityManager, id: string): Promise<OrderRow | nul
 export const lockOrder = (em: EntityManager, id: string): Promise<OrderRow | null> => loadTogether(em, lockOrders, id);
 
 const lockOrders = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, OrderRow>> => {
-  const rows = await em.find(OrderRow, { id: { $in: [...ids] } }, { ...forUpdate, orderBy: { id: 'asc' } });
+  const rows = await lockRows(em, OrderRow, 'id', ids);
   return new Map(rows.map((row) => [row.id, row]));
 };
 
@@ -159,7 +160,7 @@ export const priceList = async (em: EntityManager, ids: readonly string[]): Prom
 };
 
 const readMenus = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, MenuRow>> =>
-  new Map((await findMenus(em, ids)).map((menu) => [menu.id, menu]));
+  new Map((await readRows(em, MenuRow, 'id', ids)).map((menu) => [menu.id, menu]));
 
 export const lockMenu = (em: EntityManager, id: string): Promise<MenuRow | null> =>
   em.findOne(MenuRow, { id }, forUpdate);

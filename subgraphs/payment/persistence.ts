@@ -1,9 +1,9 @@
 // The payment subgraph's rows and the queries over them.
 import { defineEntity, p } from '@mikro-orm/core';
 import type { InferEntity, RequiredEntityData } from '@mikro-orm/core';
-import { forUpdate } from '../../service/database.ts';
 import type { EntityManager } from '../../service/database.ts';
 import { loadTogether } from '../../service/load-together.ts';
+import { insertNewRows, insertRow, lockRows } from '../../service/database-rows.ts';
 
 export const PaymentRow = defineEntity({
   name: 'PaymentRow',
@@ -30,12 +30,11 @@ export const PaymentRow = defineEntity({
 export type PaymentRow = InferEntity<typeof PaymentRow>;
 
 export const insertPayment = (em: EntityManager, data: RequiredEntityData<PaymentRow>): PaymentRow =>
-  em.create(PaymentRow, data, { persist: true });
+  insertRow(em, PaymentRow, data);
 
 /** Stores a payment unless its order has one, in a transaction of its own; gives whether it was stored. */
 export async function insertFirstPayment(em: EntityManager, data: RequiredEntityData<PaymentRow>): Promise<boolean> {
-  const query = em.createQueryBuilder(PaymentRow).insert(data).onConflict('orderId').ignore();
-  return (await query.execute<{ affectedRows: number }>('run')).affectedRows === 1;
+  return (await insertNewRows(em, PaymentRow, [data], ['orderId'])) === 1;
 }
 
 export const findPaymentOfOrder = (em: EntityManager, orderId: string): Promise<PaymentRow | null> =>
@@ -46,7 +45,7 @@ export const lockPaymentOfOrder = (em: EntityManager, orderId: string): Promise<
   loadTogether(em, lockPaymentsOfOrders, orderId);
 
 const lockPaymentsOfOrders = async (em: EntityManager, ids: readonly string[]): Promise<Map<string, PaymentRow>> => {
-  const rows = await em.find(PaymentRow, { orderId: { $in: [...ids] } }, { ...forUpdate, orderBy: { orderId: 'asc' } });
+  const rows = await lockRows(em, PaymentRow, 'orderId', ids);
   return new Map(rows.map((row) => [row.orderId, row]));
 };
 

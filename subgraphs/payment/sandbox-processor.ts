@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { defineEntity, p } from '@mikro-orm/core';
 import type { InferEntity } from '@mikro-orm/core';
+import { insertNewRows } from '../../service/database-rows.ts';
 import { forUpdate } from '../../service/database.ts';
 import type { Database } from '../../service/database.ts';
 import { CodedError } from '../../service/errors.ts';
@@ -77,14 +78,8 @@ export function createSandboxProcessor({ database, now, slowMs }: SandboxOptions
       ...{ refunded: 0, refundKey: null, attempts: 0, createdAt: now() },
     };
     const firstResult = attempt(first, request);
-    const inserted = await database
-      .read()
-      .createQueryBuilder(SandboxCharge)
-      .insert(first)
-      .onConflict('key')
-      .ignore()
-      .execute<{ affectedRows: number }>('run');
-    if (inserted.affectedRows === 1) return { attempts: first.attempts, result: firstResult };
+    const inserted = await insertNewRows(database.read(), SandboxCharge, [first], ['key']);
+    if (inserted === 1) return { attempts: first.attempts, result: firstResult };
     return database.transaction(async (em) => {
       const charge = await em.findOneOrFail(SandboxCharge, { key }, forUpdate);
       return { result: attempt(charge, request), attempts: charge.attempts };
