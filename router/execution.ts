@@ -84,9 +84,7 @@ export async function runOperation(
   context: RequestContext,
 ): Promise<ExecutionResult> {
   if (operation.kind === 'subscription') {
-    return {
-      errors: [new CodedError('BAD_REQUEST', 'Subscriptions are not answered by a single response; use a WebSocket.')],
-    };
+    return { errors: [new CodedError('BAD_REQUEST', noStream(operation))] };
   }
   const { viewer, traceparent, signal } = context;
   const permission = permit(operation, viewer);
@@ -100,6 +98,11 @@ export async function runOperation(
   if (permission.errors.length === 0) return executeOperation(operation, variables, fetch, fetchContext);
   return executeOperation(permittedPart(operation, permission), variables, fetch, fetchContext, permission.errors);
 }
+
+const noStream = ({ supergraph: { eventFields } }: CompiledOperation): string =>
+  eventFields.size === 0
+    ? 'No events come for the subscriptions of this graph.'
+    : 'A subscription is answered over WebSocket, or to a request that accepts text/event-stream or multipart/mixed;subscriptionSpec=1.0.';
 
 const permittedParts = new WeakMap<CompiledOperation, WeakMap<Permission, CompiledOperation>>();
 
