@@ -188,12 +188,14 @@ async function identified(identify: () => Promise<Viewer | undefined>, log: Logg
     if (code === 'SERVICE_UNAVAILABLE') log.error({ error }, 'a token could not be checked');
     const status = statusOfIdentity.get(code) ?? 500;
     const retryAfter = error instanceof CodedError ? error.extensions['retryAfter'] : undefined;
-    const headers = typeof retryAfter === 'number' ? new Map([['retry-after', String(retryAfter)]]) : undefined;
+    const headers = new Map<string, string>();
+    if (typeof retryAfter === 'number') headers.set('retry-after', String(retryAfter));
+    if (status === 401) headers.set('www-authenticate', 'Bearer');
     throw new GraphQLError(error instanceof Error ? error.message : code, {
       extensions: {
         code,
         ...(retryAfter === undefined ? {} : { retryAfter }),
-        http: { status, ...(headers === undefined ? {} : { headers }) },
+        http: { status, headers },
       },
     });
   }

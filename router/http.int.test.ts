@@ -182,7 +182,9 @@ describe('identity', () => {
         ['UNAUTHENTICATED'],
       ]);
     }
-    expect((await router.ask('{ users { id } }', { headers: { authorization: 'Basic eDp5' } })).status).toBe(401);
+    const headers = { 'content-type': 'application/json', authorization: 'Basic eDp5' };
+    const refused = await fetch(router.url, { method: 'POST', headers, body: '{"query":"{ users { id } }"}' });
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
   });
 
   test('what a viewer may not have is null, with an error that names it, and is not asked for', async () => {

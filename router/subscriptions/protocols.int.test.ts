@@ -194,6 +194,12 @@ test('a stream is for subscriptions, and for all that is asked by a client that 
     expect(await typeOf(urql, one)).toBe(sse);
     expect(await typeOf('text/event-stream', query)).toBe(sse);
     expect(await typeOf('text/event-stream', '{ nothing }')).toBe(sse);
+    const refused = await fetch(live.httpUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream', authorization: 'none' },
+      body: JSON.stringify({ query: one, variables: { id: 'a' } }),
+    });
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
   } finally {
     await live.close();
   }

@@ -87,12 +87,14 @@ function takePlace(viewer: Viewer | undefined, host: ClientHost): void {
 /** A request that may not begin at all: an ordinary response with a status. */
 function refuse(response: ServerResponse, error: unknown, host: ClientHost): void {
   const code = codeOf(error);
+  if (code === 'SERVICE_UNAVAILABLE') host.log.error({ error }, 'a token could not be checked');
   const tooMany = code === 'RATE_LIMITED' || code.endsWith('_LIMIT');
   const status = code === 'UNAUTHENTICATED' ? 401 : tooMany ? 429 : errorTable[code].retry ? 503 : 400;
   const told = error instanceof GraphQLError ? error : new CodedError(code, undefined, {}, error);
   const body = JSON.stringify({ errors: [host.maskError(told)] });
   const { retryAfter } = told.extensions;
   if (typeof retryAfter === 'number') response.setHeader('retry-after', retryAfter);
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
   response.end(body);
 }
