@@ -8,7 +8,6 @@ import {
   coerce,
   createBench,
   difference,
-  hasRisenBeside,
   runOurs,
   runReference,
   unexplained,
@@ -44,8 +43,6 @@ interface Counts {
   subgraphsDown: number;
   /** Executions that were compared with ApolloGateway too. */
   gateways: number;
-  /** Executions in which a null has risen from a field that the client has not asked for there. */
-  risenBeside: number;
 }
 
 /** What came of it. */
@@ -65,7 +62,6 @@ const noCounts = (): Counts => ({
   subscriptions: 0,
   subgraphsDown: 0,
   gateways: 0,
-  risenBeside: 0,
 });
 
 /** Runs the fuzz. The same options give the same run. */
@@ -120,14 +116,13 @@ async function fuzzOne(bench: Bench, seed: number, report: Counts): Promise<stri
   try {
     const operation = compileOperation(bench.graph.supergraph, document, undefined);
     for (const one of rounds) {
-      const { found, ours, gateways, isRisen } = await compare(bench, operation, one);
+      const { found, ours, gateways } = await compare(bench, operation, one);
       if (!ours) continue;
       report.executions++;
       if (ours.errors) report.withErrors++;
       if (hasNull(ours.data)) report.withNulls++;
       if (gateways && 'result' in gateways) report.gateways++;
       if (one.down !== undefined) report.subgraphsDown++;
-      if (isRisen) report.risenBeside++;
       if (found) return await explain(bench, document, one);
     }
     return undefined;
@@ -143,12 +138,11 @@ async function compare(bench: Bench, operation: CompiledOperation, { world, vari
   const theirs = runReference(bench, operation, given);
   // Of a subscription whose event itself is lost to an error nothing is executed.
   const isLost = operation.kind === 'subscription' && theirs.result.errors?.some(({ message }) => isBroken(message));
-  if (isLost === true) return { found: undefined, theirs, given, isRisen: false };
+  if (isLost === true) return { found: undefined, theirs, given };
   const ours = await runOurs(bench, operation, given, down);
-  const isRisen = down === undefined && hasRisenBeside(bench, ours, theirs);
-  const found = down === undefined && !isRisen ? difference(ours, theirs) : unexplained(ours, theirs);
+  const found = down === undefined ? difference(ours, theirs) : unexplained(ours, theirs);
   // The gateway knows no subscriptions, and which data it gives up when a subgraph is down is its own affair.
-  if (found || operation.kind === 'subscription' || down !== undefined) return { found, ours, theirs, given, isRisen };
+  if (found || operation.kind === 'subscription' || down !== undefined) return { found, ours, theirs, given };
   const gateways = await runGateway(bench, operation, coerce(operation, given));
   return {
     found: 'result' in gateways ? gatewayDifference(ours, gateways.result) : undefined,
@@ -156,7 +150,6 @@ async function compare(bench: Bench, operation: CompiledOperation, { world, vari
     theirs,
     given,
     gateways,
-    isRisen,
   };
 }
 

@@ -45,6 +45,36 @@ export function fetchesIn(node: PlanNode, path: ResponsePath = [], position: Pos
   }
 }
 
+/** A plan with something else in the place of each fetch. */
+export function changeFetches(
+  node: PlanNode,
+  path: ResponsePath,
+  change: (fetch: FetchNode, path: ResponsePath) => PlanNode,
+): PlanNode {
+  const changed = (one: PlanNode | undefined) => (one ? { node: changeFetches(one, path, change) } : {});
+  switch (node.kind) {
+    case 'Fetch':
+      return change(node, path);
+    case 'Flatten':
+      return { ...node, node: changeFetches(node.node, [...path, ...node.path], change) };
+    case 'Sequence':
+    case 'Parallel':
+      return { ...node, nodes: node.nodes.map((one) => changeFetches(one, path, change)) };
+    case 'Condition':
+      return {
+        ...node,
+        ...(node.ifClause && { ifClause: changeFetches(node.ifClause, path, change) }),
+        ...(node.elseClause && { elseClause: changeFetches(node.elseClause, path, change) }),
+      };
+    case 'Defer':
+      return {
+        ...node,
+        primary: { ...node.primary, ...changed(node.primary.node) },
+        deferred: node.deferred.map((part) => ({ ...part, ...changed(part.node) })),
+      };
+  }
+}
+
 /** What the fetches of a plan bring. */
 export interface Bringers {
   /** The fetches that bring a field, given by the keys that lead to it, to objects of a type. */
@@ -133,7 +163,7 @@ export function isBefore(first: PlacedFetch, second: PlacedFetch): boolean {
 }
 
 /** Without type names, which every fetch brings that may have to. */
-function requiredPaths(nodes: readonly QueryPlanSelectionNode[]): string[][] {
+export function requiredPaths(nodes: readonly QueryPlanSelectionNode[]): string[][] {
   return nodes.flatMap((node) => {
     if (node.kind === 'InlineFragment') return requiredPaths(node.selections);
     if (node.name === '__typename') return [];

@@ -8,10 +8,11 @@ import {
   type Schema,
 } from '@apollo/federation-internals';
 import type { FetchNode, PlanNode, QueryPlanSelectionNode, ResponsePath } from '@apollo/query-planner';
-import { Kind, OperationTypeNode, parse, print, stripIgnoredCharacters, visit } from 'graphql';
-import type { FieldNode, InlineFragmentNode, OperationDefinitionNode, SelectionNode, SelectionSetNode } from 'graphql';
+import { Kind, OperationTypeNode, parse, print } from 'graphql';
+import type { FieldNode, OperationDefinitionNode, SelectionNode, SelectionSetNode } from 'graphql';
 import type { Supergraph } from '../supergraph.ts';
 import { inParallel, inSequence } from './order.ts';
+import { entitiesWith, fragmentOn, setOf, textOf, typenameField } from './fetch-text.ts';
 import { requirementsOf } from './requirement-index.ts';
 import { fragmentPrefix } from './rewrite.ts';
 import { typeIndexOf } from './types.ts';
@@ -47,11 +48,6 @@ interface Whole {
 
 type Rewrite = NonNullable<FetchNode['outputRewrites']>[number];
 
-/** A fetch of entities, to be filled in. */
-const template = parse('query($representations:[_Any!]!){_entities(representations:$representations){__typename}}', {
-  noLocation: true,
-}).definitions[0] as OperationDefinitionNode;
-
 /**
  * The fetch as it is when none of its fields requires anything; else all that takes its place.
  * @param moved is given the fetches of what was taken out.
@@ -77,7 +73,8 @@ export function separateFetch(supergraph: Supergraph, fetch: FetchNode, moved: S
   const own = groups.filter(({ place }) => isOfEntities && place.path.length === 0);
   const others = groups.filter((group) => !own.includes(group));
   const { operation: text, variableUsages } = textOf(
-    whole,
+    fetch,
+    operation,
     isOfEntities ? [{ ...entities, selectionSet: setOf(rest) }] : rest,
   );
   const left: PlanNode[] = rest.length > 0 ? [{ ...fetch, operation: text, variableUsages }] : [];
@@ -172,12 +169,7 @@ function fetchOf(whole: Whole, group: Group): FetchNode {
   const isOwn = requires !== undefined && place.path.length === 0;
   const isInterfaceObject = supergraph.planner.supergraph.schema.type(type)?.kind !== schema.type(type)?.kind;
   const sentAs: Rewrite = { kind: 'ValueSetter', path: [`${fragmentPrefix}${type}`, '__typename'], setValueTo: type };
-  const [entities] = template.selectionSet.selections as [FieldNode];
-  const text = textOf(
-    whole,
-    [{ ...entities, selectionSet: setOf([fragmentOn(type, fields)]) }],
-    OperationTypeNode.QUERY,
-  );
+  const text = textOf(fetch, whole.operation, [entitiesWith([fragmentOn(type, fields)])], OperationTypeNode.QUERY);
   const contexts = contextRewrites
     .filter(({ renameKeyTo }) => text.used.has(renameKeyTo))
     .map((one) => ({ ...one, path: [...place.keys.map(() => '..'), ...one.path] }));
@@ -254,32 +246,3 @@ function keyOf({ supergraph, fetch }: Whole, type: string): SelectionSetNode {
   if (!key) throw new Error(`"${fetch.serviceName}" has fields of ${type} that require others, and no key for it.`);
   return key;
 }
-
-/** The text of a fetch with another selection, and the variables in it. */
-function textOf({ fetch, operation }: Whole, selections: readonly SelectionNode[], kind = operation.operation) {
-  const used = new Set<string>();
-  const selectionSet = setOf(selections);
-  visit(selectionSet, { Variable: ({ name }) => void used.add(name.value) });
-  const isOfEntities = operation.variableDefinitions?.some(({ variable }) => variable.name.value === 'representations');
-  const known = [
-    ...(isOfEntities ? [] : (template.variableDefinitions ?? [])),
-    ...(operation.variableDefinitions ?? []),
-  ];
-  const variableDefinitions = known.filter(({ variable }) => used.has(variable.name.value));
-  const text = print({ ...operation, operation: kind, variableDefinitions, selectionSet });
-  return {
-    operation: stripIgnoredCharacters(text),
-    variableUsages: (fetch.variableUsages ?? []).filter((name) => used.has(name)),
-    used,
-  };
-}
-
-const setOf = (selections: readonly SelectionNode[]): SelectionSetNode => ({ kind: Kind.SELECTION_SET, selections });
-
-const fragmentOn = (type: string, selections: readonly SelectionNode[]): InlineFragmentNode => ({
-  kind: Kind.INLINE_FRAGMENT,
-  typeCondition: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: type } },
-  selectionSet: setOf(selections),
-});
-
-const typenameField: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };

@@ -8,7 +8,8 @@ import { parse, print, visit } from 'graphql';
 import type { DocumentNode, OperationDefinitionNode } from 'graphql';
 import { perSupergraph } from '../supergraph.ts';
 import type { Supergraph } from '../supergraph.ts';
-import { inOrder } from './order.ts';
+import { separateTypes } from './interface-object.ts';
+import { changeFetches, inOrder } from './order.ts';
 import type { Overrides } from './overrides.ts';
 import { withRequirements } from './requirement-document.ts';
 import { separateFetch } from './requirement-fetch.ts';
@@ -40,25 +41,14 @@ export function planRequirements({ supergraph, document, operation, overrides }:
     { overrideConditions: new Map(overrides.conditions) },
   );
   const moved = new Set<FetchNode>();
-  const separate = (one: PlanNode): PlanNode => {
-    switch (one.kind) {
-      case 'Fetch':
-        return separateFetch(supergraph, one, moved);
-      case 'Flatten':
-        return { ...one, node: separate(one.node) };
-      case 'Sequence':
-      case 'Parallel':
-        return { ...one, nodes: one.nodes.map(separate) };
-      case 'Condition':
-      case 'Defer':
-        throw new Error(`A plan without conditions has a ${one.kind}.`);
-    }
-  };
+  const separate = (one: PlanNode): PlanNode =>
+    changeFetches(one, [], (fetch) => separateFetch(supergraph, fetch, moved));
   const ordered = (one: PlanNode): PlanNode => inOrder(separate(one), moved, typeIndexOf(supergraph));
   if (!node) return plan;
   // What an event brings is there already.
-  if (node.kind === 'Subscription') return { ...plan, node: node.rest ? { ...node, rest: ordered(node.rest) } : node };
-  return { ...plan, node: ordered(node) };
+  const root =
+    node.kind === 'Subscription' ? { ...node, ...(node.rest ? { rest: ordered(node.rest) } : {}) } : ordered(node);
+  return separateTypes(supergraph, whole, { ...plan, node: root });
 }
 
 /** A supergraph in which nothing is required and nothing inaccessible, and its planner; made when it is first needed. */

@@ -8,6 +8,7 @@ import { CodedError } from '../../service/errors.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { conditionVariablesOf } from './conditions.ts';
 import type { DataObject } from './data.ts';
+import { separateTypes } from './interface-object.ts';
 import { resolveIntrospection } from './introspection.ts';
 import { dataKeysFor, documentToPlan } from './keys.ts';
 import { decideOverrides, hasChance, type Overrides } from './overrides.ts';
@@ -126,7 +127,7 @@ export function planOf(
       // The planner declares a map that it could change, and only reads it.
       overrideConditions: new Map(overrides.conditions),
     });
-    const compiled = compilePlan(supergraph, plan);
+    const compiled = compilePlan(supergraph, separateTypes(supergraph, document, plan));
     return compiled.isMisordered ? planAnew() : compiled;
   } catch (error) {
     if (error instanceof GraphQLError) throw error;

@@ -124,3 +124,73 @@ describe('@interfaceObject', () => {
     },
   });
 });
+
+describe('an interface object of which each type is asked for something else', () => {
+  const graph = makeGraph([
+    {
+      name: 'catalog',
+      sdl: `type Query { media: [Media!]! } interface Media @key(fields: "id") { id: ID! }
+        type Book implements Media @key(fields: "id") { id: ID! } type Film implements Media @key(fields: "id") { id: ID! }`,
+      resolvers: {
+        Query: {
+          media: () => [
+            { __typename: 'Book', id: 'b' },
+            { __typename: 'Film', id: 'f' },
+          ],
+        },
+        Media: { __resolveType: ({ __typename }: { __typename: string }) => __typename },
+      },
+    },
+    {
+      name: 'views',
+      sdl: `type Media @key(fields: "id") @interfaceObject { id: ID! viewer(of: Int): Viewer }
+        type Viewer @key(fields: "id") { id: ID! nick: String! at: Int }`,
+      resolvers: {
+        Media: { ...same, viewer: ({ id }: Rep) => ({ id: `v${id}`, nick: id === 'f' ? null : 'nick', at: 3 }) },
+      },
+    },
+    {
+      name: 'people',
+      sdl: 'type Viewer @key(fields: "id") { id: ID! age: Int! }',
+      resolvers: { Viewer: { ...same, age: () => 40 } },
+    },
+  ]);
+  const representations = ['views Media(id:"b") ', ' + Media(id:"f") '] as const;
+  testFeature(graph, {
+    'loses nothing to a null in what only another type was asked for': {
+      query:
+        'query($n: Int) { media { ... on Book { viewer(of: $n) { nick } } ... on Film { viewer(of: $n) { at } } } }',
+      data: { media: [{ viewer: { nick: 'nick' } }, { viewer: { at: 3 } }] },
+      fetches: [
+        'catalog {media{__typename ...on Book{__typename id}...on Film{__typename id}}}',
+        `${representations[0]}{...on Media{viewer(of:$n){nick}}}${representations[1]}{...on Media{viewer(of:$n){at}}}`,
+      ],
+    },
+    'is asked for the keys that others need': {
+      query: '{ media { ... on Book { viewer { nick } } ... on Film { viewer { age } } } }',
+      data: { media: [{ viewer: { nick: 'nick' } }, { viewer: { age: 40 } }] },
+      fetches: [
+        'catalog {media{__typename ...on Book{__typename id}...on Film{__typename id}}}',
+        `${representations[0]}{...on Media{viewer{__typename nick id}}}${representations[1]}{...on Media{viewer{__typename id}}}`,
+        'people Viewer(id:"vb") Viewer(id:"vf") {...on Viewer{age}}',
+      ],
+    },
+    'loses what was asked of the type itself': {
+      query: '{ media { viewer { at } ... on Film { viewer { nick } } } }',
+      data: { media: [{ viewer: { at: 3 } }, { viewer: null }] },
+      errors: ['media.1.viewer.nick: Cannot return null for non-nullable field Viewer.nick.'],
+      fetches: [
+        'catalog {media{__typename id ...on Film{__typename id}}}',
+        `${representations[0]}{...on Media{viewer{at}}}${representations[1]}{...on Media{viewer{at nick}}}`,
+      ],
+    },
+    'is asked once where all are asked for the same': {
+      query: '{ media { ... on Book { viewer { at } } ... on Film { viewer { at } } } }',
+      data: { media: [{ viewer: { at: 3 } }, { viewer: { at: 3 } }] },
+      fetches: [
+        'catalog {media{__typename ...on Book{__typename id}...on Film{__typename id}}}',
+        'views Media(id:"b") Media(id:"f") {...on Media{viewer{at}}}',
+      ],
+    },
+  });
+});

@@ -2,7 +2,6 @@
 // the results differ.
 import { execute, getVariableValues } from 'graphql';
 import type { ExecutionResult, GraphQLError, GraphQLFieldResolver, GraphQLOutputType } from 'graphql';
-import { isDataObject } from '../data.ts';
 import { executeEvent, executeOperation, type SubgraphFetch } from '../execute.ts';
 import { maxPlacesPerError } from '../failures.ts';
 import type { CompiledOperation } from '../operation.ts';
@@ -135,22 +134,6 @@ export function coerce({ supergraph, operation }: CompiledOperation, variables: 
 }
 
 const plain = (result: ExecutionResult): ExecutionResult => JSON.parse(JSON.stringify(result)) as ExecutionResult;
-
-/**
- * Whether a null has risen from a field that was not asked for there. Through @interfaceObject the planner (2.14.4) asks for
- * objects of one type what only those of another need, and a subgraph whose field fails then answers null for what is around it.
- */
-export function hasRisenBeside({ graph }: Bench, ours: ExecutionResult, { result, types }: Reference): boolean {
-  if (!graph.supergraph.sdl.includes('isInterfaceObject: true')) return false;
-  const at = (value: unknown, path: readonly (string | number)[]): unknown =>
-    path.reduce<unknown>((held, key) => (held as Record<string, unknown> | null | undefined)?.[String(key)], value);
-  return (ours.errors ?? []).some(({ path = [] }) => {
-    const parent = path.slice(0, -1);
-    const isAskedFor = types.has(`/${path.join('/')}`);
-    // Below a null of the reference nothing is known of what was asked for.
-    return !isAskedFor && isDataObject(at(result.data, parent)) && (at(ours.data, parent) ?? null) === null;
-  });
-}
 
 /** How our result differs from the reference; undefined when it does not. */
 export function difference(ours: ExecutionResult, { result: theirs }: Reference): string | undefined {

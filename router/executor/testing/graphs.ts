@@ -119,7 +119,7 @@ const media: FuzzGraph = {
 
 const context: FuzzGraph = {
   name: 'context: @context and @fromContext',
-  structural: ['Tenant.settings', 'Tenant.pages', 'Page.blocks', 'Team.pages'],
+  structural: ['Tenant.pages', 'Page.blocks', 'Page.sections', 'Team.pages'],
   contextual: {
     'Block.price': (node, world) => ({ currency: world.ownerOf(node, ['Tenant', 'Team'], 'currency') }),
     'Block.greeting': (node, world) => ({ lang: world.ownerOf(node, ['Tenant', 'Team'], 'language') }),
@@ -132,7 +132,7 @@ const context: FuzzGraph = {
       union Owner = Tenant | Team
       type Tenant @key(fields: "id") { id: ID! name: String pages: Page! currency: String @shareable language: String @shareable }
       type Team @key(fields: "id") { id: ID! size: Int pages: Page! currency: String @shareable language: String @shareable }
-      type Page @key(fields: "id") { id: ID! path: String blocks: Block! }
+      type Page @key(fields: "id") { id: ID! path: String blocks: Block! sections: [[Block!]!]! }
       type Block @key(fields: "id") { id: ID! kind: String }`,
     },
     {
@@ -291,5 +291,44 @@ const chain: FuzzGraph = {
   ],
 };
 
+const press: FuzzGraph = {
+  name: 'press: unions with nulls in lists of lists, nested @provides, interfaces whose types are entities in several subgraphs',
+  subgraphs: [
+    {
+      name: 'authors',
+      sdl: `
+      type Query { writers: [Writer] writer: Writer! }
+      interface Writer { id: ID! name: String }
+      type Human implements Writer @key(fields: "id") { id: ID! name: String @shareable born: Int! rival: Writer }
+      type Robot implements Writer @key(fields: "id") { id: ID! name: String model(long: Boolean): String }`,
+    },
+    {
+      name: 'articles',
+      sdl: `
+      type Query { front: [Piece] latest: Piece mixed(of: Int): [[Piece]!] }
+      type Mutation { publish(title: String): Piece! retract: [Piece] }
+      union Piece = Story | Poem | Human
+      union Part = Text | Image
+      interface Writer { id: ID! }
+      interface Titled { title: String byline: Writer }
+      type Story implements Titled @key(fields: "id") { id: ID! title: String byline: Writer editor: Human @provides(fields: "name desk { floor }") parts: [[Part]]! }
+      type Poem implements Titled @key(fields: "id") { id: ID! title: String byline: Writer! lines(max: Int = 3): [String!] related: [Titled] }
+      type Human implements Writer @key(fields: "id") { id: ID! name: String @external desk: Desk @external pieces: [Piece] }
+      type Robot implements Writer @key(fields: "id") { id: ID! maker: Human }
+      type Desk { floor: Int @external }
+      type Text { textId: ID! body: String! } type Image { imageId: ID! body: Int width: Int! credit: Writer }`,
+    },
+    {
+      name: 'desks',
+      sdl: `
+      type Query { floors: [Desk!] }
+      type Human @key(fields: "id") { id: ID! name: String @external desk: Desk @shareable badge: String @requires(fields: "name") }
+      type Desk { deskId: ID! floor: Int @shareable wing: String! people: [Human] }
+      type Story @key(fields: "id") { id: ID! title: String @external views: Int! headline: String @requires(fields: "title") }
+      type Poem @key(fields: "id") { id: ID! views: Int! }`,
+    },
+  ],
+};
+
 /** All of them. */
-export const fuzzGraphs: readonly FuzzGraph[] = [shop, media, context, company, social, mesh, chain];
+export const fuzzGraphs: readonly FuzzGraph[] = [shop, media, context, company, social, mesh, chain, press];

@@ -114,6 +114,13 @@ export function createWorld(facts: WorldFacts, options: WorldOptions): World {
     return node(concrete.name, entities.has(concrete.name) ? `${concrete.name}:${random.below(poolSize)}` : id);
   };
 
+  /** What belongs to its parent; in a list each item has its index. */
+  const structuralOf = (type: GraphQLOutputType, id: string): unknown => {
+    if (isNonNullType(type)) return structuralOf(type.ofType, id);
+    if (!isListType(type)) return node(getNamedType(type).name, id);
+    return [0, 1].map((index) => structuralOf(type.ofType, `${id}.${index}`));
+  };
+
   const value: World['value'] = (typeName, id, field, args) => {
     const type = schema.getType(typeName);
     const definition = type && 'getFields' in type ? type.getFields()[field] : undefined;
@@ -121,7 +128,7 @@ export function createWorld(facts: WorldFacts, options: WorldOptions): World {
     const fieldType = definition.type;
     const named = getNamedType(fieldType);
     if (isNonNullType(fieldType) && named.name === 'ID') return `${field}~${id}`;
-    if (structural.has(`${typeName}.${field}`)) return node(named.name, `${id}.${field}`);
+    if (structural.has(`${typeName}.${field}`)) return structuralOf(fieldType, `${id}.${field}`);
     const coordinate = `${id} ${field} ${JSON.stringify(Object.entries(args).sort())}`;
     const random = createRandom(hash(`${options.seed} ${coordinate}`));
     if (random.chance(options.errorRate) && !requiredNames.has(field)) throw new Error(`broken ${field}`);
