@@ -61,7 +61,9 @@ function separateFetch(fetch: FetchNode, path: ResponsePath, facts: Facts): Plan
     group.types.push(member);
   }
   if (groups.size < 2) return fetch;
-  const parts = [...groups.values()].map(({ set, types }): FetchNode => {
+  // A type of which nothing is asked there is not asked at all.
+  const asking = [...groups.values()].filter(({ set }) => !isOnlyTypename(set));
+  const parts = asking.map(({ set, types }): FetchNode => {
     const { operation: text, variableUsages } = textOf(fetch, operation, [
       entitiesWith([fragmentOn(name, set.selections)]),
     ]);
@@ -74,6 +76,9 @@ function separateFetch(fetch: FetchNode, path: ResponsePath, facts: Facts): Plan
   });
   return inParallel(parts.filter(({ requires }) => requires?.length))[0] ?? fetch;
 }
+
+const isOnlyTypename = ({ selections }: SelectionSetNode): boolean =>
+  selections.every((one) => one.kind === Kind.FIELD && one.name.value === '__typename');
 
 /** What a fetch requires of objects of one type. */
 function requiredOf({ requires = [] }: FetchNode, type: string, { applies }: TypeIndex) {
