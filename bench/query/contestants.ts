@@ -12,8 +12,10 @@ export interface Contestant {
   readonly name: string;
   /** The command after `node`, given the supergraph's file, the origin of the subgraphs and the port to listen on. */
   readonly args: (file: string, origin: string, port: number) => readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: (origin: string) => Readonly<Record<string, string>>;
   readonly isInstalled?: true;
+  /** Only when it is named. */
+  readonly isAside?: true;
 }
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
@@ -28,22 +30,38 @@ export const hive = (file: string, port: number): readonly string[] => [
   '--fork=1',
 ];
 
+const ours = (file: string, port: number): readonly string[] => [
+  here('../../router/main.ts'),
+  '--supergraph',
+  file,
+  '--port',
+  String(port),
+];
+
 export const contestants: readonly Contestant[] = [
   { name: 'default', args: (file, _, port) => [here('./default-gateway.ts'), file, String(port)] },
   { name: 'hive', args: (file, _, port) => hive(file, port), isInstalled: true },
   {
     name: 'hive, Rust planner',
     args: (file, _, port) => hive(file, port),
-    env: { HIVE_ROUTER_RUNTIME: 'true' },
+    env: () => ({ HIVE_ROUTER_RUNTIME: 'true' }),
     isInstalled: true,
   },
   { name: 'BFF', args: (_, origin, port) => [here('./bff.ts'), origin, String(port)] },
   { name: 'BFF, merging', args: (_, origin, port) => [here('./bff.ts'), origin, String(port), 'merge'] },
   {
-    name: 'ours',
-    args: (file, _, port) => [here('../../router/main.ts'), '--supergraph', file, '--port', String(port)],
-    env: { AUTH_MODE: 'off' },
+    name: 'ours without telemetry',
+    args: (file, _, port) => ['--import', here('./without-telemetry.ts'), ...ours(file, port)],
+    env: () => ({ AUTH_MODE: 'off' }),
+    isAside: true,
   },
+  {
+    name: 'ours with all telemetry',
+    args: (file, _, port) => ours(file, port),
+    env: (origin) => ({ AUTH_MODE: 'off', ACCESS_LOG: 'all', OTEL_EXPORTER_OTLP_ENDPOINT: origin }),
+    isAside: true,
+  },
+  { name: 'ours', args: (file, _, port) => ours(file, port), env: () => ({ AUTH_MODE: 'off' }) },
 ];
 
 export interface Running {
@@ -55,7 +73,7 @@ export interface Running {
 
 /** Starts a contestant on a core and waits until it answers. */
 export async function start(
-  { name, args, env = {} }: Contestant,
+  { name, args, env = () => ({}) }: Contestant,
   options: {
     readonly file: string;
     readonly origin: string;
@@ -74,7 +92,10 @@ export async function start(
       ...(options.nodeArgs ?? []),
       ...args(options.file, options.origin, port),
     ],
-    { env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
+    {
+      env: { PATH: process.env['PATH'], NODE_ENV: 'production', ...env(options.origin) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
   );
   let said = '';
   child.stdout.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)));

@@ -28,7 +28,7 @@ const connections = 32;
 const gatewayCore = '0';
 const otherCore = '1';
 
-const chosen = contestants.filter(({ name }) => values.only?.split(',').includes(name) ?? true);
+const chosen = contestants.filter(({ name, isAside }) => values.only?.split(',').includes(name) ?? isAside !== true);
 const asked = operations.filter(({ name }) => (values.operation ?? name) === name);
 if (chosen.some(({ isInstalled }) => isInstalled === true)) await installPeers();
 

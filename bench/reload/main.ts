@@ -30,10 +30,10 @@ const sdl = supergraphAt(origin);
 await writeFile(file, sdl);
 const ours = contestants.find(({ name }) => name === 'ours');
 if (ours === undefined) throw new Error('the router is no contestant');
-const env = {
-  ...ours.env,
+const env = () => ({
+  ...ours.env?.(origin),
   SUBGRAPH_URL_DELIVERIES: `http://127.0.0.1:${String(deliveriesPort)}/deliveries`,
-};
+});
 const router = await start({ ...ours, env }, { file, origin, core: routerCore });
 opened.defer(() => router.stop());
 const load = await startPinned('../overload/open-load.ts', otherCore);
