@@ -5,6 +5,7 @@ import type { DocumentNode, GraphQLSchema, ValidationRule } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { inStage } from '../service/telemetry.ts';
 import { deferRule } from './defer-rules.ts';
+import { forgetPlaces } from './document-places.ts';
 import { measureText } from './document-text.ts';
 import { withCode, withoutDocument } from './errors.ts';
 import { exceededLimits, limitError, measureDocument } from './limits.ts';
@@ -13,7 +14,12 @@ import { mergeableFieldsRule } from './mergeable-fields.ts';
 
 /** A document is right, or wrong for some reasons; and it is over some limits, which may only be measured. */
 export type CheckedDocument = { readonly exceeded: readonly Exceeded[] } & (
-  { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] }
+  | {
+      readonly document: DocumentNode;
+      /** Fields of its largest operation. */
+      readonly height: number;
+    }
+  | { readonly errors: readonly GraphQLError[] }
 );
 
 /** Checks a text against a schema. Never throws. */
@@ -59,7 +65,9 @@ export function createDocumentCheck(options: {
       exceeded = exceededLimits({ ...measures, tokens, nesting: Math.max(nesting, measures.nesting) }, limits);
       if (refusals().length > 0) return wrong(refusals());
       const invalid = inStage('graphql.validate', () => invalidities(schema, document));
-      return invalid.length === 0 ? { document, exceeded } : wrong(invalid.map(validationFailure));
+      if (invalid.length > 0) return wrong(invalid.map(validationFailure));
+      forgetPlaces(document);
+      return { document, exceeded, height: measures.height };
     } catch (error) {
       // graphql-js throws where a variable conditions the root field of a subscription, and where nesting is only measured.
       return wrong([new CodedError('GRAPHQL_VALIDATION_FAILED', undefined, {}, error)]);

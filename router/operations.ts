@@ -86,7 +86,7 @@ export function createOperations(options: OperationsOptions): Operations {
         const checked = check(supergraph.schema, source);
         if ('document' in checked) {
           known = { ...checked, operations: new Map(), uses: 0 };
-          caches.good.set(source, known, bytesOf(source, checked.document));
+          caches.good.set(source, known, bytesOf(source, checked));
         } else {
           bad = checked;
           caches.bad.set(source, bad, source.length + weightOf(bad.errors));
@@ -147,12 +147,13 @@ function planFailure(error: unknown): GraphQLError {
   return error.extensions['code'] === 'INVALID_GRAPHQL' ? withCode(error, 'GRAPHQL_VALIDATION_FAILED') : error;
 }
 
-/** Measured: a document takes about so many bytes for each character, and so many more for the plan of each of its operations. */
-const bytesPerCharacter = 100;
-const bytesPerOperation = 50_000;
-function bytesOf(source: string, { definitions }: DocumentNode): number {
-  const operations = definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION).length;
-  return source.length * bytesPerCharacter + operations * bytesPerOperation;
+/** Measured: a document takes about so many bytes for each character, the plan of each of its operations so many, and for each field. */
+const bytesPerCharacter = 50;
+const bytesPerOperation = 30_000;
+const bytesPerField = 2_000;
+function bytesOf(source: string, { document, height }: { document: DocumentNode; height: number }): number {
+  const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION).length;
+  return source.length * bytesPerCharacter + operations * (bytesPerOperation + height * bytesPerField);
 }
 
 /** What an error takes besides its message, in characters: its places and its stack. */
