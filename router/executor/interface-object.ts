@@ -3,7 +3,7 @@
 // objects of one type, what only those of another were asked for; so each type is asked for its own.
 import { isInterfaceType } from '@apollo/federation-internals';
 import type { FetchNode, PlanNode, QueryPlan, ResponsePath } from '@apollo/query-planner';
-import { Kind, parse, print } from 'graphql';
+import { Kind, parse, print, visit } from 'graphql';
 import type { DocumentNode, FieldNode, FragmentDefinitionNode, SelectionNode, SelectionSetNode } from 'graphql';
 import type { Supergraph } from '../supergraph.ts';
 import { entitiesWith, fragmentOn, setOf, textOf, typenameField } from './fetch-text.ts';
@@ -41,7 +41,7 @@ function separateFetch(fetch: FetchNode, path: ResponsePath, facts: Facts): Plan
   const federation = supergraph.planner.supergraph;
   // What others wait for by its id stays in one piece.
   if (!fetch.requires || fetch.id !== undefined || fetch.contextRewrites) return fetch;
-  const [operation] = parse(fetch.operation, { noLocation: true }).definitions;
+  const [operation] = withoutSpreads(parse(fetch.operation, { noLocation: true })).definitions;
   if (operation?.kind !== Kind.OPERATION_DEFINITION) return fetch;
   const [entities] = operation.selectionSet.selections;
   const [fragment, ...others] = entities?.kind === Kind.FIELD ? (entities.selectionSet?.selections ?? []) : [];
@@ -77,6 +77,21 @@ function separateFetch(fetch: FetchNode, path: ResponsePath, facts: Facts): Plan
   return inParallel(parts.filter(({ requires }) => requires?.length))[0] ?? fetch;
 }
 
+/** With its named fragments spread out: not every part would use them. */
+function withoutSpreads(document: DocumentNode): DocumentNode {
+  const fragments = new Map(
+    document.definitions.flatMap((one) =>
+      one.kind === Kind.FRAGMENT_DEFINITION ? [[one.name.value, one] as const] : [],
+    ),
+  );
+  return visit(document, {
+    FragmentSpread({ name }) {
+      const { typeCondition, selectionSet } = fragments.get(name.value) ?? {};
+      return typeCondition && selectionSet ? fragmentOn(typeCondition.name.value, selectionSet.selections) : undefined;
+    },
+  });
+}
+
 const isOnlyTypename = ({ selections }: SelectionSetNode): boolean =>
   selections.every((one) => one.kind === Kind.FIELD && one.name.value === '__typename');
 
@@ -100,6 +115,8 @@ function pruned(
     if (one.kind === Kind.INLINE_FRAGMENT) {
       return [{ ...one, selectionSet: pruned(one.selectionSet, here, anywhere, place, facts) }];
     }
+    // The type is what the executor goes by, whoever asks for it.
+    if (one.name.value === '__typename') return [one];
     const key = keyOf(one);
     const at = [...place, key];
     const [mine, all] = [here, anywhere].map((fields) => fields.filter((field) => keyOf(field) === key));

@@ -184,6 +184,21 @@ describe('an interface object of which each type is asked for something else', (
         `${representations[0]}{...on Media{viewer{at}}}${representations[1]}{...on Media{viewer{at nick}}}`,
       ],
     },
+    'is asked for the types of all that is below, whoever asks for them': {
+      query:
+        '{ media { ... on Book { viewer { __typename ...F } } ... on Film { viewer { age at ...F } } } } fragment F on Viewer { __typename id }',
+      data: {
+        media: [
+          { viewer: { __typename: 'Viewer', id: 'vb' } },
+          { viewer: { age: 40, at: 3, __typename: 'Viewer', id: 'vf' } },
+        ],
+      },
+      fetches: [
+        'catalog {media{__typename ...on Book{__typename id}...on Film{__typename id}}}',
+        `${representations[0]}{...on Media{viewer{__typename id}}}${representations[1]}{...on Media{viewer{__typename id at}}}`,
+        'people Viewer(id:"vb") Viewer(id:"vf") {...on Viewer{age}}',
+      ],
+    },
     'is asked once where all are asked for the same': {
       query: '{ media { ... on Book { viewer { at } } ... on Film { viewer { at } } } }',
       data: { media: [{ viewer: { at: 3 } }, { viewer: { at: 3 } }] },
