@@ -17,6 +17,7 @@ import { haveRequirementsMet, planRequirements } from './requirement-plan.ts';
 import { compileFastShaper, type FastShaper } from './shape-fast.ts';
 import { shapeExactly, type Shaped } from './shape-exact.ts';
 import { compileShape, type ObjectShape, type Selectable } from './shape.ts';
+import { withoutUnmatchable } from './unmatchable.ts';
 
 /** An operation with its conditions decided. */
 export interface Variant {
@@ -88,7 +89,7 @@ function createVariant(
     createShaper(source, compileShape({ schema, variables, dataKeyOf: keyOf }, rootType, whole, left));
   return {
     plan: permitted
-      ? planOf(source, documentToPlan(permitted, keyOf, variables), overrides)
+      ? planOf(source, withoutUnmatchable(documentToPlan(permitted, keyOf, variables), schema), overrides)
       : compilePlan(supergraph, { kind: 'QueryPlan' }),
     shaper: shaperFor(keyOf),
     eventShaper: shaperFor((field) => field.name.value),

@@ -53,6 +53,15 @@ describe('@interfaceObject', () => {
     },
   ]);
   testFeature(graph, {
+    'brings nothing for fragments that no object can match': {
+      query:
+        '{ playlist { items { ... on Video { ... on Media { ... on Article { words } } } } media { ... on Article { ... on Media { ... on Video { seconds } ... on Article { words } } } } } }',
+      data: { playlist: { items: [{}, {}, {}], media: {} } },
+      fetches: [
+        'playlists {playlist{items{__typename id}media{__typename id}}}',
+        'media Media(id:"2") Media(id:"1") {...on Media{__typename ...on Video{__typename}}} + Media(id:"1") {...on Media{__typename ...on Article{words}}}',
+      ],
+    },
     'adds fields to every type of the interface': {
       query: '{ media { plays authorName author { name } ... on Video { seconds } } }',
       data: {
@@ -196,7 +205,7 @@ describe('an interface object of which each type is asked for something else', (
       fetches: [
         'catalog {media{__typename ...on Book{__typename id}...on Film{__typename id}}}',
         `${representations[0]}{...on Media{viewer{__typename id}}}${representations[1]}{...on Media{viewer{__typename id at}}}`,
-        'people Viewer(id:"vb") Viewer(id:"vf") {...on Viewer{age}}',
+        'people Viewer(id:"vb") Viewer(id:"vf") {...on Viewer{__typename age}}',
       ],
     },
     'is asked once where all are asked for the same': {
