@@ -89,7 +89,7 @@ function createVariant(
     createShaper(source, compileShape({ schema, variables, dataKeyOf: keyOf }, rootType, whole, left));
   return {
     plan: permitted
-      ? planOf(source, withoutUnmatchable(documentToPlan(permitted, keyOf, variables), schema), overrides)
+      ? planOf(source, withoutUnmatchable(documentToPlan(permitted, keyOf, variables), supergraph), overrides)
       : compilePlan(supergraph, { kind: 'QueryPlan' }),
     shaper: shaperFor(keyOf),
     eventShaper: shaperFor((field) => field.name.value),

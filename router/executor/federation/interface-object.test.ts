@@ -62,6 +62,15 @@ describe('@interfaceObject', () => {
         'media Media(id:"2") Media(id:"1") {...on Media{__typename ...on Video{__typename}}} + Media(id:"1") {...on Media{__typename ...on Article{words}}}',
       ],
     },
+    'brings nothing for named fragments that no object can match where they are spread': {
+      query:
+        '{ playlist { media { ... on Article { ... on Media { ...V } } plays ...M } } } fragment V on Video { seconds ...M } fragment M on Media { ... on Video { title } }',
+      data: { playlist: { media: { plays: 7, title: 'video 1' } } },
+      fetches: [
+        'playlists {playlist{media{__typename id plays}}}',
+        'media Media(id:"1") {...on Media{__typename ...on Article{__typename}...on Video{title}}}',
+      ],
+    },
     'adds fields to every type of the interface': {
       query: '{ media { plays authorName author { name } ... on Video { seconds } } }',
       data: {
