@@ -26,11 +26,14 @@ interface Asked {
   readonly below: (fields: readonly FieldNode[]) => readonly FieldNode[];
 }
 
+/** Whether any subgraph knows an interface as an object. */
+export const hasInterfaceObjects = ({ sdl }: Supergraph): boolean => sdl.includes('isInterfaceObject: true');
+
 /** A plan for a document, in which each type of an interface object is asked for its own fields only. */
 export function separateTypes(supergraph: Supergraph, document: DocumentNode, plan: QueryPlan): QueryPlan {
   const { node } = plan;
   const root = node?.kind === 'Subscription' ? node.rest : node;
-  if (!node || !root || !supergraph.sdl.includes('isInterfaceObject: true')) return plan;
+  if (!node || !root || !hasInterfaceObjects(supergraph)) return plan;
   const facts = { supergraph, asked: askedIn(document, typeIndexOf(supergraph)), needed: neededIn(root) };
   const separated = changeFetches(root, [], (fetch, path) => separateFetch(fetch, path, facts));
   return { ...plan, node: node.kind === 'Subscription' ? { ...node, rest: separated } : separated };

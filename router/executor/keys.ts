@@ -6,6 +6,7 @@ import type { DocumentNode, FieldNode, SelectionSetNode } from 'graphql';
 import { perSupergraph } from '../supergraph.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { isCondition, isIncluded } from './conditions.ts';
+import { typenameField } from './fetch-text.ts';
 
 /** The key under which a field of a client's document stands in the tree of data. */
 export type DataKeys = (field: FieldNode) => string;
@@ -87,8 +88,7 @@ export function documentToPlan(
             ? { ...one, directives: one.directives.filter((directive) => !isCondition(directive)) }
             : one,
         );
-      const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
-      return { ...node, selections: selections.length > 0 ? selections : [typename] };
+      return { ...node, selections: selections.length > 0 ? selections : [typenameField] };
     },
   });
 }

@@ -2,8 +2,9 @@
 import type { CompositeType } from '@apollo/federation-internals';
 import { baseType, isCompositeType } from '@apollo/federation-internals';
 import { Kind } from 'graphql';
-import type { DocumentNode, InlineFragmentNode, SelectionNode, SelectionSetNode } from 'graphql';
+import type { DocumentNode, SelectionNode, SelectionSetNode } from 'graphql';
 import type { Supergraph } from '../supergraph.ts';
+import { fragmentOn } from './fetch-text.ts';
 import { requirementsOf } from './requirement-index.ts';
 
 /** A document with requirements. */
@@ -52,7 +53,8 @@ export function withRequirements(supergraph: Supergraph, document: DocumentNode)
         hasMet ||= chain.length > 0;
         if (!condition || added.has(coordinate) || chain.includes(coordinate)) return [];
         added.add(coordinate);
-        return [fragmentOn(condition.name, extend(requirement.selection, condition, [...chain, coordinate], added))];
+        const extended = extend(requirement.selection, condition, [...chain, coordinate], added);
+        return [fragmentOn(condition.name, extended.selections)];
       });
       return [whole, ...required];
     }),
@@ -73,9 +75,3 @@ export function withRequirements(supergraph: Supergraph, document: DocumentNode)
   });
   return { document: { kind: Kind.DOCUMENT, definitions }, hasMet };
 }
-
-const fragmentOn = (type: string, selectionSet: SelectionSetNode): InlineFragmentNode => ({
-  kind: Kind.INLINE_FRAGMENT,
-  typeCondition: { kind: Kind.NAMED_TYPE, name: { kind: Kind.NAME, value: type } },
-  selectionSet,
-});

@@ -1,19 +1,20 @@
 // Leaves out what no object can match, as in `... on Film { ... on Named { ... on Book { title } } }`. It is valid and brings nothing, but
 // the planner (2.14.4) follows it through interface objects (`@interfaceObject`), and then forgets to ask for the types by which to leave it out.
 import { isAbstractType, Kind, visit } from 'graphql';
-import type { ASTNode, DocumentNode, FieldNode, FragmentDefinitionNode, InlineFragmentNode } from 'graphql';
+import type { ASTNode, DocumentNode, FragmentDefinitionNode, InlineFragmentNode } from 'graphql';
 import type { Supergraph } from '../supergraph.ts';
+import { typenameField } from './fetch-text.ts';
+import { hasInterfaceObjects } from './interface-object.ts';
 
 type Ancestors = readonly (ASTNode | readonly ASTNode[])[];
-
-const typename: FieldNode = { kind: Kind.FIELD, name: { kind: Kind.NAME, value: '__typename' } };
 
 /**
  * The document without fragments whose conditions exclude each other, for supergraphs with interface objects; its named fragments stand in
  * line then, as each may match at one place and not at another. A selection of which nothing is left asks for `__typename`.
  */
-export function withoutUnmatchable(document: DocumentNode, { schema, sdl }: Supergraph): DocumentNode {
-  if (!sdl.includes('isInterfaceObject: true')) return document;
+export function withoutUnmatchable(document: DocumentNode, supergraph: Supergraph): DocumentNode {
+  if (!hasInterfaceObjects(supergraph)) return document;
+  const { schema } = supergraph;
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const one of document.definitions) {
     if (one.kind === Kind.FRAGMENT_DEFINITION) fragments.set(one.name.value, one);
@@ -41,7 +42,7 @@ export function withoutUnmatchable(document: DocumentNode, { schema, sdl }: Supe
     },
     InlineFragment: (node, _key, _parent, _path, ancestors) => (isMatchable(node, ancestors) ? undefined : null),
     SelectionSet: {
-      leave: (node) => (node.selections.length > 0 ? undefined : { ...node, selections: [typename] }),
+      leave: (node) => (node.selections.length > 0 ? undefined : { ...node, selections: [typenameField] }),
     },
   });
 }
