@@ -110,9 +110,10 @@ const effects = async (): Promise<string[]> =>
     (row) => `${row.orderId}:${String(row.version)}`,
   );
 
-const settled = async (): Promise<boolean> => {
+/** Whether the consumer has been given, and has acknowledged, all there is. */
+const settled = async (durable = 'test'): Promise<boolean> => {
   const manager = await (await broker.connection).jetstreamManager();
-  const info = await manager.consumers.info('PAYMENT', 'test').catch(() => undefined);
+  const info = await manager.consumers.info('PAYMENT', durable).catch(() => undefined);
   return info?.num_pending === 0 && info.num_ack_pending === 0;
 };
 
@@ -122,7 +123,7 @@ test('G2: an event takes effect once, however often it is delivered, also past t
   await publish('a', 2, 'event-2');
   consume(recordEffect);
   consume(recordEffect);
-  await eventually(settled);
+  await eventually(() => settled());
   expect(await effects()).toEqual(['a:1', 'a:2']);
 });
 
@@ -143,7 +144,7 @@ test('G3: events of one order are handled one after the other, those of differen
     active -= 1;
     busy.delete(event.data.orderId);
   });
-  await eventually(settled);
+  await eventually(() => settled());
   const byOrder = Map.groupBy(await effects(), (entry) => entry.split(':')[0]);
   for (const [order, entries] of byOrder)
     expect(entries).toEqual([1, 2, 3, 4, 5].map((v) => `${String(order)}:${String(v)}`));
@@ -157,7 +158,7 @@ test('G6: poison is parked with its payload and reason, and the others go on', a
   await publish('b', 1, 'event-4', 'event-4', 'not JSON');
   await publish('c', 1, 'event-5');
   consume(recordEffect);
-  await eventually(settled);
+  await eventually(() => settled());
   expect(await effects()).toEqual(['c:1']);
   const manager = await (await broker.connection).jetstreamManager();
   const first = await manager.streams.getMessage('DEAD_LETTER', { seq: 1 });
@@ -208,10 +209,33 @@ test('G6: a dead letter that is replayed reaches the consumer that parked it, an
   mended = true;
   if (letter !== undefined) await letters.replay(letter);
   await eventually(async () => (await effects()).length === 1);
-  await eventually(settled);
+  // Both have had the replay: that it is not for `other` is told only once it was there.
+  await eventually(() => settled());
+  await eventually(() => settled('other'));
   expect(others).toEqual(['a']);
   expect(await Array.fromAsync(letters.list())).toEqual([]);
   await expect(letters.get(1)).rejects.toThrow('There is no dead letter 1.');
+});
+
+test('dead letters are listed while they come and go: none yet in the stream, and one dropped in the middle', async () => {
+  const connection = await broker.connection;
+  await ensureStream(await connection.jetstreamManager(), 'DEAD_LETTER', streamSettings);
+  const letters = await openDeadLetters(connection);
+  expect(await Array.fromAsync(letters.list())).toEqual([]);
+  await expect(letters.get(0)).rejects.toThrow('There is no dead letter 0.');
+
+  for (const payload of ['first', 'second', 'third']) {
+    await connection
+      .jetstream()
+      .publish('dead-letter.test', payload, { headers: toNatsHeaders({ 'dead-letter-durable': 'test' }) });
+  }
+  const payloads: string[] = [];
+  for await (const letter of letters.list()) {
+    payloads.push(letter.payload);
+    if (letter.payload === 'first') await letters.drop(2);
+  }
+  expect(payloads).toEqual(['first', 'third']);
+  await expect(letters.drop(2)).rejects.toThrow('There is no dead letter 2.');
 });
 
 test('what fails for now is tried again until it succeeds', async () => {
@@ -223,7 +247,7 @@ test('what fails for now is tried again until it succeeds', async () => {
     if (attempts < 3) throw new CodedError('CARD_PROCESSOR_UNAVAILABLE');
     await recordEffect(event);
   });
-  await eventually(settled);
+  await eventually(() => settled());
   expect(attempts).toBe(3);
   expect(await effects()).toEqual(['a:1']);
 });

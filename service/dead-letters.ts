@@ -36,7 +36,8 @@ const stream = 'DEAD_LETTER';
 export async function openDeadLetters(connection: NatsConnection): Promise<DeadLetters> {
   const manager = await connection.jetstreamManager({ checkAPI: false });
 
-  const get = async (seq: number): Promise<DeadLetter> => {
+  const find = async (seq: number): Promise<DeadLetter | undefined> => {
+    if (seq < 1) return undefined; // which the broker calls a bad request
     try {
       const message = await manager.streams.getMessage(stream, { seq });
       const headers = Object.fromEntries([...message.header].map(([name, values]) => [name, values.join(', ')]));
@@ -51,9 +52,14 @@ export async function openDeadLetters(connection: NatsConnection): Promise<DeadL
         payload: message.string(),
       };
     } catch (error) {
-      if (isNotFound(error)) throw new Error(`There is no dead letter ${String(seq)}.`, { cause: error });
+      if (isNotFound(error)) return undefined;
       throw error;
     }
+  };
+  const get = async (seq: number): Promise<DeadLetter> => {
+    const letter = await find(seq);
+    if (letter === undefined) throw new Error(`There is no dead letter ${String(seq)}.`);
+    return letter;
   };
   const drop = async (seq: number): Promise<void> => {
     await get(seq);
@@ -70,8 +76,10 @@ export async function openDeadLetters(connection: NatsConnection): Promise<DeadL
       });
       if (info === undefined) return;
       const deleted = new Set(info.state.deleted as number[] | undefined);
+      // A stream that has never held a message says 0 for both; one dropped since it was asked is no longer there.
       for (let seq = info.state.first_seq; seq <= info.state.last_seq; seq += 1) {
-        if (!deleted.has(seq)) yield await get(seq);
+        const letter = deleted.has(seq) ? undefined : await find(seq);
+        if (letter !== undefined) yield letter;
       }
     },
     async replay(letter) {
