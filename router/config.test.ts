@@ -32,6 +32,18 @@ describe('the configuration', () => {
     ]);
   });
 
+  test('names the headers that go on, and none that cannot', () => {
+    const env = { AUTH_MODE: 'off' };
+    expect(readConfig(env, []).FORWARD_HEADERS).toEqual([]);
+    expect(readConfig({ ...env, FORWARD_HEADERS: 'Cookie, x-tenant' }, []).FORWARD_HEADERS).toEqual([
+      'cookie',
+      'x-tenant',
+    ]);
+    expect(() => readConfig({ ...env, FORWARD_HEADERS: 'x-a,Connection' }, [])).toThrow(
+      /FORWARD_HEADERS "connection" is the router's own .*\(headers of a request/,
+    );
+  });
+
   test('may be different for one subgraph', () => {
     const env = {
       AUTH_MODE: 'off',

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { commonEnv, ConfigurationError, integer, readEnv } from '../service/env.ts';
 import { trustedProxies } from './client-address.ts';
+import { forwardableNames } from './forwarded-headers.ts';
 import { limitNames } from './limits.ts';
 import type { Limits } from './limits.ts';
 
@@ -15,6 +16,16 @@ const list = z
       .map((one) => one.trim())
       .filter((one) => one !== ''),
   );
+/** A list of which a part may not hold: `check` throws what is wrong with it. */
+const checkedList = <Checked>(check: (parts: readonly string[]) => Checked) =>
+  list.transform((parts, context) => {
+    try {
+      return check(parts);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+      return z.NEVER;
+    }
+  });
 const onOff = z.enum(['on', 'off'], 'must be on or off');
 
 /** What may be set for one subgraph too, by its name behind the key: `SUBGRAPH_TIMEOUT_MS_PAYMENT`. */
@@ -71,6 +82,9 @@ export const routerEnv = {
   ),
   CURSOR_SECRETS: list.describe(
     'keys that sign subscription cursors, newest first, comma-separated; absent: random, forgotten at exit',
+  ),
+  FORWARD_HEADERS: checkedList(forwardableNames).describe(
+    'headers of a request, or of the upgrade to a WebSocket, that go on to subgraphs besides `authorization` and the trace, comma-separated; absent: none',
   ),
   CORS_ORIGINS: list.describe('origins of web pages elsewhere that may call, comma-separated; * for all'),
   REQUEST_BODY_LIMIT_BYTES: integer(1_024, 16_777_216).default(1_048_576).describe('largest request body'),
@@ -151,16 +165,9 @@ export const routerEnv = {
     .default(0)
     .describe('the same for one address, anonymous or not; behind a proxy this needs TRUSTED_PROXIES'),
   RATE_LIMIT_BURST_SECONDS: integer(1, 3_600).default(10).describe('seconds of these rates that may be used at once'),
-  TRUSTED_PROXIES: list
-    .transform((ranges, context) => {
-      try {
-        return trustedProxies(ranges);
-      } catch (error) {
-        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
-        return z.NEVER;
-      }
-    })
-    .describe('addresses and CIDR ranges whose `x-forwarded-for` is believed, comma-separated'),
+  TRUSTED_PROXIES: checkedList(trustedProxies).describe(
+    'addresses and CIDR ranges whose `x-forwarded-for` is believed, comma-separated',
+  ),
   LIVE_CONNECTIONS: integer(1, 1_000_000).default(50_000).describe('open sockets and streams, at most'),
   LIVE_CONNECTIONS_PER_VIEWER: integer(1, 1_000_000).default(100).describe('open sockets and streams of one viewer'),
   LIVE_SUBSCRIPTIONS_PER_CONNECTION: integer(1, 1_000_000).default(100).describe('operations open on one socket'),

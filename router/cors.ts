@@ -4,10 +4,11 @@ import type { IncomingMessage } from 'node:http';
 const allowedHeaders =
   'content-type, authorization, accept, traceparent, tracestate, apollo-require-preflight, graphql-cost, x-apollo-operation-name, apollographql-client-name, apollographql-client-version';
 
-/** The CORS headers of an answer. `origins` may hold `*`. */
+/** The CORS headers of an answer. `origins` may hold `*`; `forwarded` names headers that pages may send besides. */
 export function corsHeaders(
   request: IncomingMessage,
   origins: ReadonlySet<string>,
+  forwarded: readonly string[],
 ): readonly (readonly [string, string])[] {
   if (origins.size === 0) return [];
   const { origin } = request.headers;
@@ -18,7 +19,7 @@ export function corsHeaders(
   if (request.method === 'OPTIONS') {
     headers.push(
       ['access-control-allow-methods', 'GET, POST, OPTIONS'],
-      ['access-control-allow-headers', allowedHeaders],
+      ['access-control-allow-headers', [allowedHeaders, ...forwarded].join(', ')],
       ['access-control-max-age', '86400'],
     );
   } else {

@@ -62,7 +62,7 @@ export async function answerInPieces(
   operation: CompiledOperation,
   given: Readonly<Record<string, unknown>> | undefined,
   { fetch, checkCost, variableLimits }: ExecutionDeps,
-  { viewer, traceparent, signal }: RequestContext,
+  { viewer, traceparent, forwarded, signal }: RequestContext,
 ): Promise<ExecutionResult | IncrementalExecution | undefined> {
   if (!operation.mayDefer) return undefined;
   const variables = coerceVariables(operation, given, variableLimits);
@@ -72,7 +72,7 @@ export async function answerInPieces(
   const { errors } = checkCost(operation, variables.values);
   if (errors.length > 0) return { errors };
   const { supergraph, kind } = operation;
-  const context = { viewer, traceparent, signal: kind === 'mutation' ? undefined : signal, supergraph };
+  const context = { viewer, traceparent, forwarded, signal: kind === 'mutation' ? undefined : signal, supergraph };
   return executeIncrementally(operation, deferral, variables.values, fetch, context);
 }
 
@@ -86,15 +86,21 @@ export async function runOperation(
   if (operation.kind === 'subscription') {
     return { errors: [new CodedError('BAD_REQUEST', noStream(operation))] };
   }
-  const { viewer, traceparent, signal } = context;
+  const { viewer, traceparent, forwarded, signal } = context;
   const permission = permit(operation, viewer);
   const { supergraph } = operation;
   if (operation.kind === 'mutation') {
     // A mutation that may be run in part only is not run at all; one that runs is not cut short by a client that has gone.
     if (permission.errors.length > 0) return { data: null, errors: permission.errors };
-    return executeOperation(operation, variables, fetch, { viewer, traceparent, signal: undefined, supergraph });
+    return executeOperation(operation, variables, fetch, {
+      viewer,
+      traceparent,
+      forwarded,
+      signal: undefined,
+      supergraph,
+    });
   }
-  const fetchContext: FetchContext = { viewer, traceparent, signal, supergraph, mayShare: true };
+  const fetchContext: FetchContext = { viewer, traceparent, forwarded, signal, supergraph, mayShare: true };
   if (permission.errors.length === 0) return executeOperation(operation, variables, fetch, fetchContext);
   return executeOperation(permittedPart(operation, permission), variables, fetch, fetchContext, permission.errors);
 }

@@ -78,8 +78,8 @@ export function createGraphqlLanes({ apollo, prepare, execution, mask }: LanesOp
     const prepared = prepare(apollo.supergraph(), params.query, params.operationName);
     if (!prepared.ok) return handOn(request, context, identified, { prepared });
     const { operation } = prepared;
-    const { traceparent, signal } = context;
-    const running = { viewer, traceparent, signal };
+    const { traceparent, forwarded, signal } = context;
+    const running = { viewer, traceparent, forwarded, signal };
     let result: ExecutionResult | undefined;
     const protocol = operation.mayDefer && !wantsCost(request) ? incrementalProtocolOf(accept) : undefined;
     const headers = headersByAccept.get(accept);

@@ -103,7 +103,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
   return {
     supergraph,
     replace,
-    async answer(request, { identify, onAnswered, traceparent, signal }, { prepared, result }) {
+    async answer(request, { identify, onAnswered, traceparent, forwarded, signal }, { prepared, result }) {
       const found: Found = { prepared };
       let summary: OperationSummary | undefined;
       const response = await server.executeHTTPGraphQLRequest({
@@ -111,6 +111,7 @@ export async function startGraphqlServer(options: GraphqlServerOptions): Promise
         context: async () => ({
           viewer: await identified(identify, log),
           traceparent,
+          forwarded,
           signal,
           onAnswered: (answered: OperationSummary) => (summary = answered),
           found,

@@ -20,6 +20,8 @@ beforeAll(async () => {
     pages: undefined,
     metrics: createRouterMetrics({ maxOperationNames: 1 }),
     stream: () => undefined,
+    forward: () => undefined,
+    forwardedNames: [],
     details: () => ({}),
     corsOrigins: new Set(),
     bodyLimitBytes: 1_000,

@@ -14,6 +14,7 @@ import { cancelledWith } from './cancellation.ts';
 import { compressed, isWorthIt } from './compression.ts';
 import { corsHeaders } from './cors.ts';
 import { isCrossSite } from './csrf.ts';
+import type { ForwardHeaders } from './forwarded-headers.ts';
 import type { AnswerGraphql, GraphqlHttpResponse } from './graphql-http.ts';
 import { createHttpAnswers, refuseConnection } from './http-answers.ts';
 import { asked, discard, headerOf, isCompressed, isJson, readBody } from './http-body.ts';
@@ -40,6 +41,10 @@ export interface HttpServerOptions {
     response: ServerResponse,
     params: Record<string, unknown> | undefined,
   ) => Promise<boolean> | undefined;
+  /** Picks the headers that go on to subgraphs. */
+  readonly forward: ForwardHeaders;
+  /** Their names, which pages of the origins below may send. */
+  readonly forwardedNames: readonly string[];
   /** What readiness tells besides. */
   readonly details: () => Readonly<Record<string, string>>;
   /** Origins of web pages that may call from elsewhere; `*` for all. Empty: only pages of this server. */
@@ -106,7 +111,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   /** A request that is not taken on costs next to nothing: its body is not even read. */
   const takeOn = async (request: IncomingMessage, response: ServerResponse, search: string): Promise<void> => {
-    for (const [name, value] of corsHeaders(request, options.corsOrigins)) response.setHeader(name, value);
+    for (const [name, value] of corsHeaders(request, options.corsOrigins, options.forwardedNames))
+      response.setHeader(name, value);
     if (admission.enter() !== undefined) {
       response.setHeader('retry-after', '1');
       return answers.refuse(response, 503, 'OVERLOADED');
@@ -202,6 +208,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
             return viewer;
           },
           traceparent: currentTraceparent() ?? traceparent,
+          forwarded: options.forward(headers),
           signal,
           onAnswered(summary) {
             const { operation, codes } = summary;

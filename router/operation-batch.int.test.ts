@@ -7,6 +7,7 @@ import { json } from 'node:stream/consumers';
 import { createLog } from '../service/log.ts';
 import { operationBatchType } from '../service/operation-batch.ts';
 import { composeSupergraph } from '../schema/compose.ts';
+import { createForwardHeaders } from './forwarded-headers.ts';
 import { toOperationBatches } from './operation-batch.ts';
 import type { Asked } from './operation-batch.ts';
 import { createSubgraphClient } from './subgraph-client.ts';
@@ -146,6 +147,29 @@ test('what fails for one fails for that one; a subgraph that is down fails for a
   down = true;
   const unavailable = { failed: expect.objectContaining({ code: 'SERVICE_UNAVAILABLE' }) };
   expect(await askAll(client, questions)).toEqual([unavailable, unavailable]);
+});
+
+test('headers that go on are those of the request, so what differs in them is asked in another', async () => {
+  const seen: unknown[] = [];
+  const { client, supergraph, asked } = await start((request, body, response) => {
+    seen.push(request.headers['x-tenant']);
+    return capable(request, body, response);
+  });
+  await askAll(client, [question('alice', 'a', supergraph)]);
+  const pick = createForwardHeaders(['x-tenant']);
+  const of = (sub: string, tenant?: string): Asked => {
+    const { request, context } = question(sub, sub, supergraph);
+    return { request, context: { ...context, forwarded: pick({ 'x-tenant': tenant }) } };
+  };
+  const answers = await askAll(client, [of('a', 'one'), of('b', 'one'), of('c', 'two'), of('d'), of('e', 'two')]);
+  expect(answers).toMatchObject(['a', 'b', 'c', 'd', 'e'].map((id) => ({ data: { id } })));
+  expect(seen.slice(1).toSorted()).toEqual(['one', 'two', 'two', undefined]);
+  expect(
+    asked
+      .slice(1)
+      .map(({ size }) => size)
+      .toSorted(),
+  ).toEqual([1, 1, 1, 2]);
 });
 
 test('many are split so that no body is over what a subgraph takes', () => {

@@ -19,7 +19,7 @@ export interface OperationBatch {
   readonly body: string;
 }
 
-/** Questions in as few bodies as their limits allow, in order. */
+/** Questions in as few bodies as their limits allow, in order. The headers that go on are those of the whole request. */
 export function toOperationBatches(asked: readonly Asked[]): readonly OperationBatch[] {
   const batches: OperationBatch[] = [];
   let texts: string[] = [];
@@ -36,7 +36,8 @@ export function toOperationBatches(asked: readonly Asked[]): readonly OperationB
     const { viewer, traceparent } = context;
     const authorization = viewer && `Bearer ${viewer.token}`;
     const text = JSON.stringify({ authorization, traceparent, query, operationName, variables });
-    if (texts.length === maxQuestions || length + text.length > maxBodyLength) close(index);
+    const isApart = context.forwarded?.key !== asked[index - 1]?.context.forwarded?.key;
+    if (isApart || texts.length === maxQuestions || length + text.length > maxBodyLength) close(index);
     texts.push(text);
     length += text.length;
   }

@@ -9,6 +9,7 @@ import { limitsOf, subgraphSettings } from './config.ts';
 import type { RouterConfig } from './config.ts';
 import { createCostLimit } from './cost-limit.ts';
 import { createErrorMask } from './errors.ts';
+import { createForwardHeaders } from './forwarded-headers.ts';
 import { createGraphqlLanes } from './graphql-lanes.ts';
 import { startGraphqlServer } from './graphql-server.ts';
 import { createHttpServer } from './http.ts';
@@ -111,6 +112,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     },
   });
   const variableLimits = { depth: config.LIMIT_VARIABLE_DEPTH, values: config.LIMIT_VARIABLE_VALUES };
+  const forward = createForwardHeaders(config.FORWARD_HEADERS);
   const execution = { fetch: client.fetch, checkCost, variableLimits };
   const mask = createErrorMask({
     exposedCodes: new Set(config.EXPOSED_ERROR_CODES),
@@ -132,6 +134,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       admission,
       rates,
       persisted,
+      forward,
       identity,
       client,
       cursorSecrets: cursorSecrets(config, log),
@@ -172,6 +175,8 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     verify: identity.verify,
     rates,
     persisted,
+    forward,
+    forwardedNames: config.FORWARD_HEADERS,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,
     stream: (request, response, params) => live?.answer(request, response, params),

@@ -7,6 +7,7 @@ import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, isRecorded, SpanKind } from '../service/telemetry.ts';
 import type { CancelSignal } from './cancellation.ts';
 import type { SubgraphFetch, SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
+import type { ForwardedHeaders } from './forwarded-headers.ts';
 import { toOperationBatches } from './operation-batch.ts';
 import type { Asked, OperationBatch } from './operation-batch.ts';
 import { openEndpoint } from './subgraph-endpoint.ts';
@@ -22,6 +23,8 @@ export interface RequestContext {
   readonly viewer: Viewer | undefined;
   /** W3C trace context, handed on. */
   readonly traceparent?: string | undefined;
+  /** Of the client's request, handed on. What was fetched with others is not for this one. */
+  readonly forwarded?: ForwardedHeaders | undefined;
   /** Ends fetches whose answer nobody waits for any more. */
   readonly signal?: CancelSignal | undefined;
 }
@@ -187,7 +190,9 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
 
   const fetchBatch = ({ asked, body }: OperationBatch): Promise<SubgraphResponse>[] => {
     const [{ request, context }] = asked;
-    const answering = attempt(request, context, (endpoint, leftMs) => endpoint.askTogether(body, leftMs));
+    const answering = attempt(request, context, (endpoint, leftMs) =>
+      endpoint.askTogether(body, leftMs, context.forwarded),
+    );
     return asked.map(async (one, index) => (await answering)[index] ?? fetch(one.request, one.context));
   };
 

@@ -4,6 +4,7 @@ import { keptIdleMs } from '../service/drain.ts';
 import { operationBatchType } from '../service/operation-batch.ts';
 import type { CancelSignal } from './cancellation.ts';
 import type { SubgraphRequest, SubgraphResponse } from './executor/execute.ts';
+import type { ForwardedHeaders } from './forwarded-headers.ts';
 import { isResponse, readOperationBatch } from './operation-batch.ts';
 import { createSharedExchanges } from './shared-exchanges.ts';
 import type { FetchContext } from './subgraph-client.ts';
@@ -36,7 +37,11 @@ export interface SubgraphEndpoint {
    * more), and none for a question that it did not answer.
    * @throws FailedAttempt
    */
-  askTogether(body: string, leftMs: number): Promise<readonly (SubgraphResponse | undefined)[]>;
+  askTogether(
+    body: string,
+    leftMs: number,
+    forwarded?: ForwardedHeaders,
+  ): Promise<readonly (SubgraphResponse | undefined)[]>;
   /** From now on nothing is answered with what was asked before. */
   forgetShared(): void;
   /** Lets what is asked be answered, then closes the connections. */
@@ -82,27 +87,30 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
 
   return {
     url,
-    async ask({ kind, query, operationName, variables }, { viewer, traceparent, signal, mayShare }, leftMs) {
+    async ask({ kind, query, operationName, variables }, { viewer, traceparent, forwarded, signal, mayShare }, leftMs) {
       const headers = [...constantHeaders];
       const authorization = viewer === undefined ? '' : `Bearer ${viewer.token}`;
       if (viewer !== undefined) headers.push('authorization', authorization);
       if (traceparent !== undefined) headers.push('traceparent', traceparent);
+      if (forwarded !== undefined) headers.push(...forwarded.pairs);
       const body = JSON.stringify(
         operationName === undefined ? { query, variables } : { query, operationName, variables },
       );
       try {
         const run = (): Promise<ExchangeAnswer> => send(headers, body, leftMs, signal);
-        // Who asks is part of the question. Each asker reads the text for itself, as what it reads is its own to change.
+        // Who asks, and what goes on of their headers, is part of the question. Each asker reads the text for itself, as what it reads is its own to change.
         const isShared = isSharing && mayShare === true && kind === 'query';
-        return toResponse(await (isShared ? shared.ask(authorization + body, run, signal) : run()));
+        if (!isShared) return toResponse(await run());
+        const key = authorization + (forwarded?.key ?? '') + body;
+        return toResponse(await shared.ask(key, run, signal));
       } catch (error) {
         throw signal?.aborted === true ? error : toFailedAttempt(error);
       }
     },
     takesTogether: () => takesTogether,
-    async askTogether(body, leftMs) {
+    async askTogether(body, leftMs, forwarded) {
       try {
-        const answer = await send([...batchHeaders], body, leftMs);
+        const answer = await send([...batchHeaders, ...(forwarded?.pairs ?? [])], body, leftMs);
         refuseIfTurnedAway(answer);
         return readOperationBatch(answer.text);
       } catch (error) {

@@ -188,7 +188,7 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
       let subscriber: Subscriber;
       try {
         await ready(topic, target);
-        const definition = groupDefinition(operation, target.shape, variables, sink.viewer, target.scope);
+        const definition = groupDefinition(operation, target.shape, variables, sink, target.scope);
         subscriber = new Subscriber(groupOf(topic, definition), sink, host);
       } catch (error) {
         leaveTopic(topic);

@@ -7,6 +7,7 @@ import type { SpanSettings } from '../../service/telemetry.ts';
 import { executeEvent, needsFetch } from '../executor/execute.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
 import type { CompiledOperation } from '../executor/operation.ts';
+import type { ForwardedHeaders } from '../forwarded-headers.ts';
 import type { FetchContext } from '../subgraph-client.ts';
 import type { Delivery } from './backlog.ts';
 import type { CursorCodec, CursorScope } from './cursor.ts';
@@ -23,6 +24,8 @@ export interface GroupDefinition {
   readonly variables: Readonly<Record<string, unknown>>;
   /** Whose token fetches carry. */
   readonly viewer: Viewer | undefined;
+  /** What fetches carry besides. */
+  readonly forwarded: ForwardedHeaders | undefined;
   /** For the cursors of its events; undefined when none is selected. */
   readonly cursorScope: CursorScope | undefined;
 }
@@ -158,7 +161,8 @@ export class Group {
   }
 
   async #resolve(event: TopicEvent): Promise<Payload> {
-    const { operation, shape, variables, viewer, cursorScope } = this.definition;
+    const { operation, shape, variables, viewer, forwarded, cursorScope } = this.definition;
+    const { supergraph } = operation;
     const { maskError, cursors, fetch } = this.#deps;
     let result: ExecutionResult;
     try {
@@ -167,7 +171,7 @@ export class Group {
         cursorScope === undefined ? event.payload : { ...event.payload, cursor: cursors.mint(cursorScope, event) };
       const answer = { [shape.field.alias?.value ?? shape.field.name.value]: payload };
       const execute = (traceparent: string | undefined): Promise<ExecutionResult> =>
-        executeEvent(operation, variables, answer, fetch, { viewer, traceparent, supergraph: operation.supergraph });
+        executeEvent(operation, variables, answer, fetch, { viewer, traceparent, forwarded, supergraph });
       result = await (isRecorded(event.traceparent)
         ? inSpan('live event', spanOf(event, this), () => execute(currentTraceparent() ?? event.traceparent))
         : execute(event.traceparent));

@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { Registry } from '../../service/telemetry.ts';
 import type { SubgraphRequest, SubgraphResponse } from '../executor/execute.ts';
+import { createForwardHeaders } from '../forwarded-headers.ts';
 import type { Asked } from '../operation-batch.ts';
 import type { FetchContext } from '../subgraph-client.ts';
 import type { Supergraph } from '../supergraph.ts';
@@ -16,7 +17,8 @@ const request = (query: string, ...ids: string[]): SubgraphRequest => ({
   variables: { representations: ids },
   kind: 'query',
 });
-const as = (sub: string): FetchContext => ({
+const as = (sub: string, language?: string): FetchContext => ({
+  forwarded: createForwardHeaders(['accept-language'])({ 'accept-language': language }),
   viewer: { sub, token: `token of ${sub}`, scopes: new Set(), expiresAt: 0 },
   supergraph,
 });
@@ -73,6 +75,18 @@ test('those of several viewers go in one request where the subgraph takes that, 
   expect(answers.map(entities)).toEqual([['a for alice'], ['a for bob'], ['b for alice'], ['a for bob']]);
   const { values } = await metrics.batchSize.get();
   expect(values.find(({ metricName }) => metricName === 'live_hydration_batch_size_sum')?.value).toBe(4);
+});
+
+test.each([true, false])('those whose headers go on and differ never go together (%s)', async (takesTogether) => {
+  const { fetch, rounds } = start(takesTogether);
+  const asked = [
+    fetch(request('q', 'a'), as('alice', 'de')),
+    fetch(request('q', 'b'), as('alice', 'ko')),
+    fetch(request('q', 'c'), as('alice')),
+    fetch(request('q', 'd'), as('alice', 'de')),
+  ];
+  await Promise.all(asked);
+  expect(rounds).toEqual([[['alice', ['a', 'd']]], [['alice', ['b']]], [['alice', ['c']]]]);
 });
 
 test('those of several viewers are asked apart where the subgraph does not take that', async () => {

@@ -73,9 +73,10 @@ export function batchEntities(
     if (request.kind !== 'query' || !Array.isArray(representations)) return client.fetch(request, context);
     metrics.hydrations.inc();
     const { subgraph } = request;
-    const { supergraph, viewer } = context;
+    const { supergraph, viewer, forwarded } = context;
     const question = [viewer?.token ?? '', request.query, JSON.stringify(others)].join('\n');
-    const place = `${supergraph.id} ${subgraph}`;
+    // Headers are those of a whole request, so what differs in them never goes together.
+    const place = `${supergraph.id} ${subgraph}${forwarded?.key ?? ''}`;
     const key = client.takesTogether(subgraph, supergraph) ? place : `${place}\n${question}`;
     let queue = queues.get(key);
     if (queue === undefined) {
@@ -103,11 +104,12 @@ async function askTogether(client: HydrationClient, waiting: readonly Waiting[])
 /** One question for all who ask the same as the same viewer. */
 function mergedQuestion(all: readonly Waiting[]): Asked {
   const { request, context } = all[0] as Waiting;
+  const { viewer, traceparent, forwarded, supergraph } = context;
   const representations = all.flatMap((one) => one.representations);
   return {
     request: { ...request, variables: { ...request.variables, representations } },
     // No signal: the answer belongs to many. The trace is that of the first.
-    context: { viewer: context.viewer, traceparent: context.traceparent, supergraph: context.supergraph },
+    context: { viewer, traceparent, forwarded, supergraph },
   };
 }
 

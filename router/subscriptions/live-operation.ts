@@ -6,6 +6,7 @@ import type { Logger } from '../../service/log.ts';
 import { authorize } from '../auth.ts';
 import type { CheckCost } from '../cost-limit.ts';
 import type { ErrorMask } from '../errors.ts';
+import type { ForwardHeaders } from '../forwarded-headers.ts';
 import { coerceVariables } from '../variables.ts';
 import type { VariableLimits } from '../variables.ts';
 import type { SubgraphFetch } from '../executor/execute.ts';
@@ -32,6 +33,8 @@ export interface LiveDeps {
   readonly admission: Admission;
   readonly rates: RateLimits;
   readonly persisted: PersistedOperations;
+  /** Picks the headers that go on to subgraphs. */
+  readonly forward: ForwardHeaders;
   readonly identity: Identity;
   /** For queries and mutations over a socket. */
   readonly fetch: SubgraphFetch<FetchContext>;

@@ -6,6 +6,7 @@ import type { Broker } from '../../service/nats.ts';
 import type { Registry } from '../../service/telemetry.ts';
 import type { CheckCost } from '../cost-limit.ts';
 import type { ErrorMask } from '../errors.ts';
+import type { ForwardHeaders } from '../forwarded-headers.ts';
 import type { PrepareOperation } from '../operations.ts';
 import type { PersistedOperations } from '../persisted-operations.ts';
 import type { RateLimits } from '../rate-limits.ts';
@@ -36,6 +37,7 @@ export interface LiveOptions {
   readonly admission: Admission;
   readonly rates: RateLimits;
   readonly persisted: PersistedOperations;
+  readonly forward: ForwardHeaders;
   readonly identity: Identity;
   /** Asks the subgraphs. */
   readonly client: HydrationClient;

@@ -71,5 +71,5 @@ export function reload(
     return;
   }
   const scope = { stream: topic.stream, subject: topic.subject, viewer: viewer?.sub };
-  subscriber.move(groupOf(topic, groupDefinition(operation, shape, variables.values, viewer, scope)));
+  subscriber.move(groupOf(topic, groupDefinition(operation, shape, variables.values, subscriber.sink, scope)));
 }

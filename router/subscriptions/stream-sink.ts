@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { CodedError } from '../../service/errors.ts';
 import type { ErrorCode } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
+import type { ForwardedHeaders } from '../forwarded-headers.ts';
 import type { ClientHost } from './client-host.ts';
 import type { Payload } from './payload.ts';
 import type { StreamFormat } from './stream-format.ts';
@@ -13,6 +14,7 @@ const lastBytesMs = 30_000;
 
 export class StreamSink implements Sink {
   readonly viewer: Viewer | undefined;
+  readonly forwarded: ForwardedHeaders | undefined;
   readonly #response: ServerResponse;
   readonly #format: StreamFormat;
   readonly #host: ClientHost;
@@ -23,8 +25,14 @@ export class StreamSink implements Sink {
   #slowTimer: NodeJS.Timeout | undefined;
 
   /** Takes the place of the viewer's connection; the caller has made sure that there is one. */
-  constructor(response: ServerResponse, format: StreamFormat, viewer: Viewer | undefined, host: ClientHost) {
+  constructor(
+    response: ServerResponse,
+    format: StreamFormat,
+    { viewer, forwarded }: Pick<Sink, 'viewer' | 'forwarded'>,
+    host: ClientHost,
+  ) {
     this.viewer = viewer;
+    this.forwarded = forwarded;
     this.#response = response;
     this.#format = format;
     this.#host = host;

@@ -43,7 +43,7 @@ export async function answerAsStream(
     refuse(response, error, host);
     return true;
   }
-  const sink = new StreamSink(response, format, viewer, host);
+  const sink = new StreamSink(response, format, { viewer, forwarded: host.forward(request.headers) }, host);
   await run(sink, wanted, admit(host, wanted, viewer), host);
   return true;
 }
@@ -57,7 +57,8 @@ async function run(sink: StreamSink, params: OperationParams, admitted: Admitted
       await host.engine.subscribe({ operation, variables, sink });
       return;
     }
-    const { errors, ...rest } = await runOperation(operation, variables, host.fetch, { viewer: sink.viewer });
+    const { viewer, forwarded } = sink;
+    const { errors, ...rest } = await runOperation(operation, variables, host.fetch, { viewer, forwarded });
     answer(sink, errors === undefined ? rest : { errors: errors.map(host.maskError), ...rest });
   } catch (error) {
     if (codeOf(error) === 'INTERNAL_SERVER_ERROR') {

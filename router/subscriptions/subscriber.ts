@@ -1,6 +1,7 @@
 // A subscriber: one client's subscription. It starts behind a snapshot or a replay, then gets what its group renders.
 import { CodedError } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
+import type { ForwardedHeaders } from '../forwarded-headers.ts';
 import { Backlog } from './backlog.ts';
 import type { Delivery } from './backlog.ts';
 import type { Group } from './group.ts';
@@ -11,6 +12,8 @@ import type { Payload } from './payload.ts';
 export interface Sink {
   /** Who watches; another token of the same viewer after `identify()`. */
   readonly viewer: Viewer | undefined;
+  /** Headers of its request that go on to subgraphs. */
+  readonly forwarded: ForwardedHeaders | undefined;
   /** False while the transport holds bytes that have not left; it then calls `resume()` of the subscription once they have. */
   readonly writable: boolean;
   /** The subscription stands; called once, before any of the others. */

@@ -10,6 +10,7 @@ import type { CursorCodec, CursorScope, ReadCursor } from './cursor.ts';
 import type { GroupDefinition } from './group.ts';
 import { operationShape } from './operation-key.ts';
 import type { OperationShape } from './operation-key.ts';
+import type { Sink } from './subscriber.ts';
 import { fillSubject, viewerSubject } from './subject-template.ts';
 
 export interface Target {
@@ -61,23 +62,26 @@ export function groupDefinition(
   operation: CompiledOperation,
   shape: OperationShape,
   variables: Readonly<Record<string, unknown>>,
-  viewer: Viewer | undefined,
+  { viewer, forwarded }: Pick<Sink, 'viewer' | 'forwarded'>,
   scope: CursorScope,
 ): GroupDefinition {
+  const asks = needsFetch(operation);
   return {
     operation,
     shape,
     variables,
     // Without a fetch nothing depends on who asks.
-    viewer: needsFetch(operation) ? viewer : undefined,
+    viewer: asks ? viewer : undefined,
+    forwarded: asks ? forwarded : undefined,
     cursorScope: shape.selectsCursor ? scope : undefined,
   };
 }
 
 /** Equal for two definitions on one topic if, and only if, each event gives the same bytes. */
-export function groupKey({ operation, shape, variables, viewer, cursorScope }: GroupDefinition): string {
+export function groupKey({ operation, shape, variables, viewer, forwarded, cursorScope }: GroupDefinition): string {
   const used = shape.variables.map((name) => variables[name]);
   // The token and not its subject: what a subgraph answers may depend on any claim.
-  const parts = [operation.supergraph.id, shape.hash, used, viewer?.token ?? null, cursorScope?.viewer ?? null];
+  const who = [viewer?.token ?? null, forwarded?.key ?? null, cursorScope?.viewer ?? null];
+  const parts = [operation.supergraph.id, shape.hash, used, ...who];
   return createHash('sha256').update(JSON.stringify(parts)).digest().toString('base64url', 0, 15);
 }

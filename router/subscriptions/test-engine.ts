@@ -3,6 +3,7 @@ import type { Viewer } from '../../service/identity.ts';
 import { createLog } from '../../service/log.ts';
 import { Registry } from '../../service/telemetry.ts';
 import type { CodedError } from '../../service/errors.ts';
+import type { ForwardedHeaders } from '../forwarded-headers.ts';
 import { createCursorCodec } from './cursor.ts';
 import { createLiveEngine } from './engine.ts';
 import type { EngineLimits } from './engine.ts';
@@ -30,6 +31,7 @@ interface Result {
 export class TestSink implements Sink {
   writable = true;
   viewer: Viewer | undefined;
+  forwarded: ForwardedHeaders | undefined;
   subscription: LiveSubscription | undefined;
   readonly results: Result[] = [];
   readonly payloads: Payload[] = [];

@@ -18,6 +18,7 @@ import { createErrorMask } from '../errors.ts';
 import type { SubgraphRequest } from '../executor/execute.ts';
 import { trustedProxies } from '../client-address.ts';
 import { createCostLimit } from '../cost-limit.ts';
+import { createForwardHeaders } from '../forwarded-headers.ts';
 import { unlimited } from '../limits.ts';
 import { createOperations } from '../operations.ts';
 import { createPersistedOperations } from '../persisted-operations.ts';
@@ -155,6 +156,8 @@ export interface TestLiveOptions {
   readonly cursorSecrets?: readonly string[];
   /** Queries and mutations under way, at most; by default as many as come. */
   readonly maxUnderWay?: number;
+  /** Headers that go on to the subgraph; by default none. */
+  readonly forward?: readonly string[];
   /** By default nothing is limited. The clock of the rates stands still. */
   readonly rates?: Partial<RateLimitOptions>;
 }
@@ -222,6 +225,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
       now: () => 0,
       ...options.rates,
     }),
+    forward: createForwardHeaders(options.forward ?? []),
     identity,
     client: subgraph.client,
     cursorSecrets: options.cursorSecrets ?? ['secret'],

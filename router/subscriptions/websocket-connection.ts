@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
 import { CodedError } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
+import type { ForwardedHeaders } from '../forwarded-headers.ts';
 import { closeCodes } from './close-codes.ts';
 import type { CloseReason } from './close-codes.ts';
 import { pingFrame } from './websocket-frame.ts';
@@ -22,6 +23,8 @@ export class LiveWebSocket extends WebSocket {
 
 export class WebSocketConnection {
   readonly address: string | undefined;
+  /** Headers of the upgrade that go on to subgraphs, for all of its operations. */
+  readonly forwarded: ForwardedHeaders | undefined;
   readonly #ws: LiveWebSocket;
   /** Frames that are written whole may go to the stream itself: ws writes whole frames too, and compresses nothing here. */
   readonly #stream: Duplex;
@@ -37,8 +40,15 @@ export class WebSocketConnection {
   #slowTimer: NodeJS.Timeout | undefined;
 
   /** @param address what its operations count for; undefined when addresses are not limited. */
-  constructor(ws: LiveWebSocket, stream: Duplex, host: ClientHost, address: string | undefined) {
+  constructor(
+    ws: LiveWebSocket,
+    stream: Duplex,
+    host: ClientHost,
+    address: string | undefined,
+    forwarded: ForwardedHeaders | undefined,
+  ) {
     this.address = address;
+    this.forwarded = forwarded;
     this.#ws = ws;
     this.#stream = stream;
     this.#host = host;

@@ -107,7 +107,8 @@ async function start(
     }
     if (deps.admission.enter() !== undefined) throw new CodedError('OVERLOADED', undefined, { retryAfter: 1 });
     try {
-      const result = await runOperation(operation, values, deps.fetch, { viewer: connection.viewer });
+      const { viewer, forwarded } = connection;
+      const result = await runOperation(operation, values, deps.fetch, { viewer, forwarded });
       const { errors, ...rest } = result;
       connection.answer(id, sink, errors === undefined ? rest : { errors: errors.map(deps.maskError), ...rest });
     } finally {

@@ -1,6 +1,7 @@
 // One subscription on one WebSocket. Its results are written as frames around bytes that many subscriptions share.
 import type { CodedError } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
+import type { ForwardedHeaders } from '../forwarded-headers.ts';
 import type { Payload } from './payload.ts';
 import type { LiveSubscription, Sink } from './subscriber.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
@@ -19,6 +20,10 @@ export class WebSocketSink implements Sink {
 
   get viewer(): Viewer | undefined {
     return this.#connection.viewer;
+  }
+
+  get forwarded(): ForwardedHeaders | undefined {
+    return this.#connection.forwarded;
   }
 
   /** Whether the client has completed it, or the engine has ended it. */

@@ -29,7 +29,7 @@ export function attachWebSocket(server: Server, path: string, host: ClientHost):
     sockets.handleUpgrade(request, stream, head, (ws) => {
       // What graphql-ws answers to a client of another protocol.
       if (ws.protocol === '') ws.close(4406, 'Subprotocol not acceptable');
-      else new WebSocketConnection(ws, stream, host, host.rates.addressOf(request));
+      else new WebSocketConnection(ws, stream, host, host.rates.addressOf(request), host.forward(request.headers));
     });
   });
 }
