@@ -4,12 +4,10 @@ import { print } from 'graphql';
 import { createHash } from 'node:crypto';
 import type { Logger } from '../service/log.ts';
 import type { CompiledOperation } from './executor/operation.ts';
-import type { OperationSummary } from './graphql-http.ts';
-
-export type AccessLog = (summary: OperationSummary, milliseconds: number) => void;
+import type { OperationSummary, ReportOperation } from './graphql-http.ts';
 
 /** @param which `errors`: operations with an error in their answer; the others are logged at level debug. */
-export function createAccessLog(log: Logger, which: 'errors' | 'all'): AccessLog {
+export function createAccessLog(log: Logger, which: 'errors' | 'all'): ReportOperation {
   return ({ operation, codes }, milliseconds) => {
     const level = which === 'all' || codes.length > 0 ? 'info' : 'debug';
     if (!log.isLevelEnabled(level)) return;

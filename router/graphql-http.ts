@@ -23,6 +23,9 @@ export interface OperationSummary {
   readonly codes: readonly string[];
 }
 
+/** Told of each operation that was answered, or of a subscription that has begun: counts it, and writes the line of log. */
+export type ReportOperation = (summary: OperationSummary, milliseconds: number) => void;
+
 /** What a request brings besides its text. */
 export interface GraphqlRequestContext extends Omit<RequestContext, 'viewer'> {
   /** Says who asks; a rejection becomes the answer. Called after the CSRF check. */

@@ -37,7 +37,7 @@ beforeAll(async () => {
     }),
     requestTimeoutMs: 10_000,
     drainMs: 0,
-    accessLog: () => undefined,
+    report: () => undefined,
     log: createLog('router', 'silent'),
   });
   url = await server.listen('127.0.0.1', 0);

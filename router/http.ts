@@ -8,14 +8,13 @@ import type { VerifyIdentity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, SpanKind } from '../service/telemetry.ts';
 import { spanAttributes } from './access-log.ts';
-import type { AccessLog } from './access-log.ts';
 import { checkBatch, joinAnswers } from './batch.ts';
 import { cancelledWith } from './cancellation.ts';
 import { compressed, isWorthIt } from './compression.ts';
 import { corsHeaders } from './cors.ts';
 import { isCrossSite } from './csrf.ts';
 import type { ForwardHeaders } from './forwarded-headers.ts';
-import type { AnswerGraphql, GraphqlHttpResponse } from './graphql-http.ts';
+import type { AnswerGraphql, GraphqlHttpResponse, ReportOperation } from './graphql-http.ts';
 import { createHttpAnswers, refuseConnection } from './http-answers.ts';
 import { asked, discard, headerOf, isCompressed, isJson, readBody } from './http-body.ts';
 import type { Asked } from './http-body.ts';
@@ -61,7 +60,7 @@ export interface HttpServerOptions {
   /** Milliseconds for which kept connections may end by themselves when the server goes. */
   readonly drainMs: number;
   /** Told of each operation that was answered. */
-  readonly accessLog: AccessLog;
+  readonly report: ReportOperation;
   readonly log: Logger;
 }
 
@@ -211,11 +210,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           forwarded: options.forward(headers),
           signal,
           onAnswered(summary) {
-            const { operation, codes } = summary;
-            const milliseconds = performance.now() - started;
-            const kind = operation?.kind ?? 'unknown';
-            metrics.operation({ kind, name: operation?.name, outcome: codes[0] ?? 'ok' }, milliseconds / 1000);
-            options.accessLog(summary, milliseconds);
+            options.report(summary, performance.now() - started);
             if (span.isRecording()) span.setAttributes(spanAttributes(summary));
           },
         },

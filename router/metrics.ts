@@ -10,7 +10,10 @@ import type { SubgraphClient, SubgraphMetrics } from './subgraph-client.ts';
 
 export interface RouterMetrics extends SubgraphMetrics {
   readonly registry: Registry;
-  /** Counts one operation. `outcome` is `ok` or the code of its first error; `seconds` its duration. */
+  /**
+   * Counts one operation. `outcome` is `ok` or the code of its first error; `seconds` its duration, which says nothing of a
+   * subscription: that is counted when it has begun or was refused.
+   */
   operation(
     fields: { readonly kind: string; readonly name: string | undefined; readonly outcome: string },
     seconds: number,
@@ -39,13 +42,13 @@ export function createRouterMetrics({ maxOperationNames }: { readonly maxOperati
   const registers = [registry];
   const operations = new Counter({
     name: 'router_operations_total',
-    help: 'Operations by kind, name and outcome (ok, or the code of the first error).',
+    help: 'Operations by kind, name and outcome (ok, or the code of the first error); subscriptions by how they began.',
     labelNames: ['kind', 'name', 'outcome'],
     registers,
   });
   const durations = new Histogram({
     name: 'router_operation_duration_seconds',
-    help: 'How long operations took.',
+    help: 'How long queries and mutations took.',
     labelNames: ['kind'],
     buckets,
     registers,
@@ -117,7 +120,7 @@ export function createRouterMetrics({ maxOperationNames }: { readonly maxOperati
     operation({ kind, name, outcome }, seconds) {
       const known = outcome === 'ok' || isErrorCode(outcome);
       operations.inc({ kind, name: boundedName(name), outcome: known ? outcome : 'OTHER' });
-      durations.observe({ kind }, seconds);
+      if (kind !== 'subscription') durations.observe({ kind }, seconds);
     },
     fetch(subgraph, outcome, seconds) {
       fetches.inc({ subgraph, outcome });

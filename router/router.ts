@@ -11,6 +11,7 @@ import { createCostLimit } from './cost-limit.ts';
 import { createErrorMask } from './errors.ts';
 import { createForwardHeaders } from './forwarded-headers.ts';
 import { createGraphqlLanes } from './graphql-lanes.ts';
+import type { ReportOperation } from './graphql-http.ts';
 import { startGraphqlServer } from './graphql-server.ts';
 import { createHttpServer } from './http.ts';
 import { createRouterMetrics } from './metrics.ts';
@@ -88,6 +89,13 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   });
   const { prepare } = operations;
   const checkCost = createCostLimit({ limits, listSize: config.LIMIT_LIST_SIZE, onExceeded: metrics.limit });
+  const accessLog = createAccessLog(log, config.ACCESS_LOG);
+  const report: ReportOperation = (summary, milliseconds) => {
+    const { operation, codes } = summary;
+    const kind = operation?.kind ?? 'unknown';
+    metrics.operation({ kind, name: operation?.name, outcome: codes[0] ?? 'ok' }, milliseconds / 1000);
+    accessLog(summary, milliseconds);
+  };
   const admission = createAdmission({
     maxUnderWay: config.REQUESTS_UNDER_WAY,
     maxLoopDelayMs: config.EVENT_LOOP_DELAY_MS,
@@ -135,6 +143,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       rates,
       persisted,
       forward,
+      report,
       identity,
       client,
       cursorSecrets: cursorSecrets(config, log),
@@ -192,7 +201,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     compression: config.COMPRESSION === 'on',
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     drainMs: config.DRAIN_MS,
-    accessLog: createAccessLog(log, config.ACCESS_LOG),
+    report,
     log,
   });
   if (supergraph.eventFields.size > 0) await firstConnection(goLive());

@@ -7,6 +7,7 @@ import type { Registry } from '../../service/telemetry.ts';
 import type { CheckCost } from '../cost-limit.ts';
 import type { ErrorMask } from '../errors.ts';
 import type { ForwardHeaders } from '../forwarded-headers.ts';
+import type { ReportOperation } from '../graphql-http.ts';
 import type { PrepareOperation } from '../operations.ts';
 import type { PersistedOperations } from '../persisted-operations.ts';
 import type { RateLimits } from '../rate-limits.ts';
@@ -38,6 +39,7 @@ export interface LiveOptions {
   readonly rates: RateLimits;
   readonly persisted: PersistedOperations;
   readonly forward: ForwardHeaders;
+  readonly report: ReportOperation;
   readonly identity: Identity;
   /** Asks the subgraphs. */
   readonly client: HydrationClient;

@@ -133,6 +133,29 @@ describe.each(Object.entries(clients))('%s', (_name, createClient) => {
     });
   });
 
+  test('is reported once, when it has begun or was refused', async () => {
+    await within({}, async () => {
+      await live.publish('alice', 'a', 1);
+      const events = subscribe(tokenOf('alice'), one.replace('subscription', 'subscription Watch'), { id: 'a' });
+      await event(events);
+      const refused = [
+        'subscription All { allThingsChanged { version } }',
+        'subscription Wrong { nothing }',
+        'subscription Resume { thingChanged(id: "a", after: "x") { version } }',
+      ];
+      for (const query of refused) await expect(subscribe(tokenOf('alice'), query).next()).rejects.toBeDefined();
+      await live.publish('alice', 'a', 2);
+      await event(events);
+      events.stop();
+      expect(live.reports).toEqual([
+        'subscription Watch ok',
+        'subscription All FORBIDDEN',
+        'unknown  GRAPHQL_VALIDATION_FAILED',
+        'subscription Resume CURSOR_INVALID',
+      ]);
+    });
+  });
+
   test('leaves nothing behind when the client stops', async () => {
     await within({}, async () => {
       await live.publish('alice', 'a', 1);
@@ -200,6 +223,14 @@ test('a stream is for subscriptions, and for all that is asked by a client that 
       body: JSON.stringify({ query: one, variables: { id: 'a' } }),
     });
     expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+    // What was answered elsewhere is reported there.
+    while (live.reports.length < 4) await new Promise(setImmediate);
+    expect(live.reports.toSorted()).toEqual([
+      'query  ok',
+      'subscription  UNAUTHENTICATED',
+      'subscription  ok',
+      'unknown  GRAPHQL_VALIDATION_FAILED',
+    ]);
   } finally {
     await live.close();
   }

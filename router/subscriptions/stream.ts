@@ -2,12 +2,12 @@
 import { GraphQLError } from 'graphql';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorTable, CodedError, codeOf } from '../../service/errors.ts';
+import type { ErrorCode } from '../../service/errors.ts';
 import type { Viewer } from '../../service/identity.ts';
-import { runOperation } from '../execution.ts';
 import { acceptsJson } from '../graphql-http.ts';
 import type { ClientHost } from './client-host.ts';
-import { admit } from './live-operation.ts';
-import type { Admitted, OperationParams } from './live-operation.ts';
+import { startOperation } from './live-operation.ts';
+import type { OperationParams } from './live-operation.ts';
 import { Payload } from './payload.ts';
 import { serverSentEvents, streamFormatOf } from './stream-format.ts';
 import { StreamSink } from './stream-sink.ts';
@@ -28,44 +28,37 @@ export async function answerAsStream(
   const wanted = format && operationParams(params);
   if (format === undefined || wanted === undefined) return false;
   const prepared = host.prepare(host.supergraph(), wanted.query, wanted.operationName);
-  const kind = prepared.ok ? prepared.operation.kind : undefined;
+  const operation = prepared.ok ? prepared.operation : undefined;
+  const kind = operation?.kind;
   // urql names streams behind JSON in every request, for whatever may come.
   const takesStreamsOnly = format === serverSentEvents && !acceptsJson(request.headers.accept);
   if (kind !== 'subscription' && !takesStreamsOnly) return false;
   if (kind === 'mutation' && request.method !== 'POST') return false;
 
+  const came = performance.now();
   let viewer: Viewer | undefined;
   try {
     viewer = await host.identity.verify(request.headers.authorization);
     host.rates.takeFromViewer(viewer?.sub);
     takePlace(viewer, host);
   } catch (error) {
-    refuse(response, error, host);
+    const code = refuse(response, error, host);
+    host.report({ operation, codes: [code] }, performance.now() - came);
     return true;
   }
   const sink = new StreamSink(response, format, { viewer, forwarded: host.forward(request.headers) }, host);
-  await run(sink, wanted, admit(host, wanted, viewer), host);
+  await startOperation(
+    {
+      sink,
+      params: () => wanted,
+      // The request has its room already.
+      inRoom: (run) => run(),
+      answer: (result) => answer(sink, result),
+      refuse: (errors) => answer(sink, { errors }),
+    },
+    host,
+  );
   return true;
-}
-
-/** Ends what the client waits for: a result, the events of a subscription, or errors. */
-async function run(sink: StreamSink, params: OperationParams, admitted: Admitted, host: ClientHost): Promise<void> {
-  if (!admitted.ok) return answer(sink, { errors: admitted.errors.map(host.maskError) });
-  const { operation, variables } = admitted;
-  try {
-    if (operation.kind === 'subscription') {
-      await host.engine.subscribe({ operation, variables, sink });
-      return;
-    }
-    const { viewer, forwarded } = sink;
-    const { errors, ...rest } = await runOperation(operation, variables, host.fetch, { viewer, forwarded });
-    answer(sink, errors === undefined ? rest : { errors: errors.map(host.maskError), ...rest });
-  } catch (error) {
-    if (codeOf(error) === 'INTERNAL_SERVER_ERROR') {
-      host.log.error({ error, operation: params.operationName }, 'an operation could not be started');
-    }
-    answer(sink, { errors: [host.maskError(error)] });
-  }
 }
 
 function answer(sink: StreamSink, result: object): void {
@@ -85,8 +78,8 @@ function takePlace(viewer: Viewer | undefined, host: ClientHost): void {
   }
 }
 
-/** A request that may not begin at all: an ordinary response with a status. */
-function refuse(response: ServerResponse, error: unknown, host: ClientHost): void {
+/** A request that may not begin at all: an ordinary response with a status. Gives its code. */
+function refuse(response: ServerResponse, error: unknown, host: ClientHost): ErrorCode {
   const code = codeOf(error);
   if (code === 'SERVICE_UNAVAILABLE') host.log.error({ error }, 'a token could not be checked');
   const tooMany = code === 'RATE_LIMITED' || code.endsWith('_LIMIT');
@@ -98,6 +91,7 @@ function refuse(response: ServerResponse, error: unknown, host: ClientHost): voi
   if (status === 401) response.setHeader('www-authenticate', 'Bearer');
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
   response.end(body);
+  return code;
 }
 
 function operationParams(params: Readonly<Record<string, unknown>> | undefined): OperationParams | undefined {

@@ -136,6 +136,8 @@ export interface TestLive {
   readonly manager: JetStreamManager;
   readonly metrics: LiveMetrics;
   readonly subgraph: ReturnType<typeof thingsSubgraph>;
+  /** What was reported of each operation: kind, name, and code or `ok`. */
+  readonly reports: readonly string[];
   /** Stores one change; the version must count up by thing. */
   publish(owner: string, id: string, version: number, more?: Readonly<Record<string, unknown>>): Promise<void>;
   client(token: string | undefined, options?: Partial<ClientOptions>): Client;
@@ -189,6 +191,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
   const broker = connectBroker({ servers: options.natsUrl, name: 'test-router', log });
   await broker.connection;
   const subgraph = thingsSubgraph();
+  const reports: string[] = [];
   let supergraph = testSupergraph;
   const revoked = new Set<string>();
   const keyListeners = new Set<() => void>();
@@ -226,6 +229,8 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
       ...options.rates,
     }),
     forward: createForwardHeaders(options.forward ?? []),
+    report: ({ operation, codes }) =>
+      void reports.push(`${operation?.kind ?? 'unknown'} ${operation?.name ?? ''} ${codes.join() || 'ok'}`),
     identity,
     client: subgraph.client,
     cursorSecrets: options.cursorSecrets ?? ['secret'],
@@ -255,6 +260,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     manager,
     metrics,
     subgraph,
+    reports,
     async publish(owner, id, version, more = {}) {
       const subject = `thing.changed.${subjectToken(owner)}.${subjectToken(id)}`;
       const headers = { 'ce-aggregateversion': String(version), 'ce-time': new Date().toISOString() };

@@ -1,5 +1,5 @@
 // One WebSocket: its identity, its operations, what it may buffer, and when it is closed.
-import type { GraphQLError } from 'graphql';
+import type { GraphQLFormattedError } from 'graphql';
 import { MessageType, CloseCode } from 'graphql-ws';
 import type { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
@@ -129,13 +129,13 @@ export class WebSocketConnection {
     this.send({ id, type: MessageType.Complete });
   }
 
-  /** An operation could not be started. */
-  fail(id: string, sink: WebSocketSink, errors: readonly GraphQLError[]): void {
+  /** An operation could not be started. The errors are masked. */
+  fail(id: string, sink: WebSocketSink, errors: readonly GraphQLFormattedError[]): void {
     if (sink.hasLeft) return;
     sink.leave();
     // One that was refused by a limit was never added.
     if (this.#sinks.get(id) === sink) this.#forget(id);
-    this.send({ id, type: MessageType.Error, payload: errors.map(this.#host.maskError) });
+    this.send({ id, type: MessageType.Error, payload: errors });
   }
 
   /** The engine has ended a subscription. */

@@ -1,11 +1,9 @@
 // The server's side of graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md) for one message at a
 // time. graphql-ws reads and validates messages; the state is kept here, as its own server keeps 2 KB more for each subscription.
-import { GraphQLError } from 'graphql';
 import { CloseCode, MessageType, parseMessage } from 'graphql-ws';
 import type { Message, SubscribeMessage } from 'graphql-ws';
 import { CodedError, codeOf } from '../../service/errors.ts';
-import { runOperation } from '../execution.ts';
-import { admit } from './live-operation.ts';
+import { startOperation } from './live-operation.ts';
 import type { LiveDeps } from './live-operation.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
 import { WebSocketSink } from './websocket-sink.ts';
@@ -87,38 +85,31 @@ async function start(
     return;
   }
   const sink = new WebSocketSink(connection, id);
-  try {
-    connection.add(id, sink);
-    deps.rates.takeFromAddress(connection.address);
-    deps.rates.takeFromViewer(connection.viewer?.sub);
-    const { operationName, variables } = payload;
-    // What is asked by hash has a text from here on, or none at all, which `admit` refuses.
-    const query = deps.persisted.resolve({ ...payload })['query'] as string;
-    const params = { query, operationName: operationName ?? undefined, variables: variables ?? undefined };
-    const admitted = admit(deps, params, connection.viewer);
-    if (!admitted.ok) {
-      connection.fail(id, sink, admitted.errors);
-      return;
-    }
-    const { operation, variables: values } = admitted;
-    if (operation.kind === 'subscription') {
-      await deps.engine.subscribe({ operation, variables: values, sink });
-      return;
-    }
-    if (deps.admission.enter() !== undefined) throw new CodedError('OVERLOADED', undefined, { retryAfter: 1 });
-    try {
-      const { viewer, forwarded } = connection;
-      const result = await runOperation(operation, values, deps.fetch, { viewer, forwarded });
-      const { errors, ...rest } = result;
-      connection.answer(id, sink, errors === undefined ? rest : { errors: errors.map(deps.maskError), ...rest });
-    } finally {
-      deps.admission.leave();
-    }
-  } catch (error) {
-    if (codeOf(error) === 'INTERNAL_SERVER_ERROR') deps.log.error({ error }, 'an operation could not be started');
-    const told = error instanceof GraphQLError ? error : new CodedError('INTERNAL_SERVER_ERROR', undefined, {}, error);
-    connection.fail(id, sink, [told]);
-  }
+  await startOperation(
+    {
+      sink,
+      params() {
+        connection.add(id, sink);
+        deps.rates.takeFromAddress(connection.address);
+        deps.rates.takeFromViewer(connection.viewer?.sub);
+        const { operationName, variables } = payload;
+        // What is asked by hash has a text from here on, or none at all, which is refused.
+        const query = deps.persisted.resolve({ ...payload })['query'] as string;
+        return { query, operationName: operationName ?? undefined, variables: variables ?? undefined };
+      },
+      async inRoom(run) {
+        if (deps.admission.enter() !== undefined) throw new CodedError('OVERLOADED', undefined, { retryAfter: 1 });
+        try {
+          return await run();
+        } finally {
+          deps.admission.leave();
+        }
+      },
+      answer: (result) => connection.answer(id, sink, result),
+      refuse: (errors) => connection.fail(id, sink, errors),
+    },
+    deps,
+  );
 }
 
 /** The `authorization` among the parameters of a message, in any letter case. */

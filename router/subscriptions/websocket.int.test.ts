@@ -105,7 +105,7 @@ describe('many operations on one connection', () => {
   });
 
   test('queries and mutations are so many under way, as over HTTP, and subscriptions are not among them', async () => {
-    const { client, publish, subgraph } = await start({ maxUnderWay: 1 });
+    const { client, publish, subgraph, reports } = await start({ maxUnderWay: 1 });
     await publish('alice', 'a', 1);
     const own = client(tokenOf('alice'), { lazy: false });
     const { promise: isAsked, resolve: asked } = Promise.withResolvers<void>();
@@ -121,6 +121,7 @@ describe('many operations on one connection', () => {
     expect(await answer).toEqual({ data: { thing: { name: 'thing x' } } });
     const next = watch(own, 'query ($id: ID!) { thing(id: $id) { name } }', { id: 'z' });
     expect(await next.next()).toEqual({ data: { thing: { name: 'thing z' } } });
+    expect(reports).toEqual(['query  OVERLOADED', 'subscription  ok', 'query  ok', 'query  ok']);
   });
 
   test('what is wrong with one is told to that one', async () => {
