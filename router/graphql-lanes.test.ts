@@ -181,6 +181,37 @@ describe('left to Apollo Server is', () => {
     expect([first.status, first.throughApollo, again.throughApollo]).toEqual([status, true, true]);
   });
 
+  describe('an operation that cannot be planned, which is no fault of the client:', () => {
+    const { planner } = graph.supergraph;
+    const { buildQueryPlan } = planner;
+    beforeAll(() => {
+      planner.buildQueryPlan = () => {
+        throw new Error('no path from 10.0.0.7');
+      };
+    });
+    afterAll(() => {
+      planner.buildQueryPlan = buildQueryPlan;
+    });
+
+    test.each<[string, GraphqlHttpRequest]>([
+      ['when it is prepared', post({ query: 'query Early { thing { id } }' })],
+      [
+        'for a client that knows no other JSON',
+        post({ query: 'query Json { thing { id } }' }, { ...json, accept: 'application/json' }),
+      ],
+      [
+        'when its conditions are known',
+        post({ query: 'query Late($no: Boolean = false) { thing @skip(if: $no) { id } }' }),
+      ],
+    ])('%s', async (_name, request) => {
+      const { again } = await compare(request);
+      expect([again.status, again.fetches]).toEqual([500, 0]);
+      expect(again.summaries).toMatchObject([{ codes: ['INTERNAL_SERVER_ERROR'] }]);
+      expect(JSON.parse(again.text)).toMatchObject({ errors: [{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }] });
+      expect(again.text).not.toContain('10.0.0.7');
+    });
+  });
+
   test('a token that does not hold', async () => {
     const { again } = await compare(post({ query: '{ thing { id } }' }), true);
     expect([again.status, again.throughApollo, again.fetches]).toEqual([401, true, 0]);

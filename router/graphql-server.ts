@@ -151,7 +151,7 @@ function preparation(deps: {
           const { prepared } = contextValue.found;
           if (prepared?.ok !== false) return Promise.resolve(null);
           return Promise.resolve({
-            http: { status: 400, headers: response.http.headers },
+            http: { status: isOurs(prepared.errors) ? 500 : 400, headers: response.http.headers },
             body: { kind: 'single', singleResult: { errors: prepared.errors.map(deps.mask) } },
           });
         },
@@ -165,6 +165,10 @@ function preparation(deps: {
 
 /** Apollo Server looks at the `accept` header only when there is an answer: what it will not send is not run for it. */
 const notRun: ExecutionResult = { errors: [new CodedError('BAD_REQUEST')] };
+
+/** Whether an operation could not be prepared for no fault of the client's. */
+const isOurs = (errors: readonly GraphQLError[]): boolean =>
+  errors.some(({ extensions }) => extensions['code'] === 'INTERNAL_SERVER_ERROR');
 
 const noDocument: DocumentNode = { kind: Kind.DOCUMENT, definitions: [] };
 

@@ -1,6 +1,6 @@
 // From text to an executable operation: the code of each way to fail, and what is remembered.
 import { describe, expect, test } from '@jest/globals';
-import { visit } from 'graphql';
+import { GraphQLError, visit } from 'graphql';
 import { composeSupergraph } from '../schema/compose.ts';
 import { unlimited } from './limits.ts';
 import type { Exceeded } from './limits.ts';
@@ -91,6 +91,32 @@ describe('preparing an operation', () => {
       { limit: 'depth', measured: 5, allowed: 4, refused: false },
     ];
     expect(told).toEqual([...once, ...once]);
+  });
+
+  test('tells a failure of the planner from what the client has to change, and names the operation', () => {
+    const failing = (error: Error) => ({
+      ...supergraph,
+      planner: Object.assign(Object.create(supergraph.planner) as typeof supergraph.planner, {
+        buildQueryPlan() {
+          throw error;
+        },
+      }),
+    });
+    const errorFor = (error: Error): GraphQLError | undefined => {
+      const prepared = prepare(failing(error), 'query Page { b }', undefined);
+      return prepared.ok ? undefined : prepared.errors[0];
+    };
+    const cause = new Error('a path is missing');
+    const ours = errorFor(cause);
+    expect(ours?.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR', http: { status: 500 } });
+    expect(ours?.originalError).toMatchObject({
+      message: 'the query Page cannot be planned: a path is missing',
+      cause,
+    });
+    const coded = new GraphQLError('unsupported', { extensions: { code: 'UNSUPPORTED_FEATURE' } });
+    expect(errorFor(coded)?.extensions['code']).toBe('INTERNAL_SERVER_ERROR');
+    const theirs = errorFor(new GraphQLError('no value', { extensions: { code: 'INVALID_GRAPHQL' } }));
+    expect([theirs?.message, theirs?.extensions['code']]).toEqual(['no value', 'GRAPHQL_VALIDATION_FAILED']);
   });
 
   test('chooses the operation by name', () => {

@@ -4,7 +4,6 @@ import type { DocumentNode } from 'graphql';
 import { CodedError } from '../service/errors.ts';
 import { inStage } from '../service/telemetry.ts';
 import { createDocumentCheck } from './document-check.ts';
-import { withCode } from './errors.ts';
 import { compileOperation } from './executor/operation.ts';
 import type { CompiledOperation } from './executor/operation.ts';
 import type { Exceeded, Limits } from './limits.ts';
@@ -137,14 +136,9 @@ function compile(supergraph: Supergraph, document: DocumentNode, operationName: 
       operation: inStage('graphql.plan', () => compileOperation(supergraph, document, operationName)),
     };
   } catch (error) {
-    return { ok: false, errors: [planFailure(error)] };
+    const told = error instanceof GraphQLError ? error : new CodedError('INTERNAL_SERVER_ERROR', undefined, {}, error);
+    return { ok: false, errors: [told] };
   }
-}
-
-/** The planner takes literals more strictly than graphql-js, to which 1e999 is a Float. */
-function planFailure(error: unknown): GraphQLError {
-  if (!(error instanceof GraphQLError)) return new GraphQLError('', { originalError: toError(error) });
-  return error.extensions['code'] === 'INVALID_GRAPHQL' ? withCode(error, 'GRAPHQL_VALIDATION_FAILED') : error;
 }
 
 /** Measured: a document takes about so many bytes for each character, the plan of each of its operations so many, and for each field. */
@@ -160,5 +154,3 @@ function bytesOf(source: string, { document, height }: { document: DocumentNode;
 const errorWeight = 2_000;
 const weightOf = (errors: readonly GraphQLError[]): number =>
   errors.reduce((sum, { message }) => sum + message.length + errorWeight, 0);
-
-const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -5,6 +5,7 @@ import { operationFromDocument } from '@apollo/federation-internals';
 import { GraphQLError, Kind } from 'graphql';
 import type { DocumentNode, FieldNode, OperationDefinitionNode, SelectionSetNode } from 'graphql';
 import { CodedError } from '../../service/errors.ts';
+import { withCode } from '../errors.ts';
 import type { Supergraph } from '../supergraph.ts';
 import { conditionVariablesOf } from './conditions.ts';
 import type { DataObject } from './data.ts';
@@ -110,7 +111,11 @@ export function createShaper(source: VariantSource, shape: ObjectShape): Shaper 
   };
 }
 
-/** Plans and compiles a document. Throws GraphQLError when it cannot be planned. */
+/**
+ * Plans and compiles a document.
+ * @throws GraphQLError GRAPHQL_VALIDATION_FAILED for what the client has to change; CodedError INTERNAL_SERVER_ERROR, which is answered
+ * 500 and names the operation to the log, for every other failure: the document is valid, so it is ours.
+ */
 export function planOf(
   { supergraph, operation }: VariantSource,
   document: DocumentNode,
@@ -131,8 +136,13 @@ export function planOf(
     const compiled = compilePlan(supergraph, separateTypes(supergraph, document, plan));
     return compiled.isMisordered ? planAnew() : compiled;
   } catch (error) {
-    if (error instanceof GraphQLError) throw error;
-    throw new CodedError('INTERNAL_SERVER_ERROR', undefined, {}, error);
+    // The planner takes literals more strictly than graphql-js, to which 1e999 is a Float.
+    if (error instanceof GraphQLError && error.extensions['code'] === 'INVALID_GRAPHQL') {
+      throw withCode(error, 'GRAPHQL_VALIDATION_FAILED');
+    }
+    const what = `the ${operation.operation} ${operation.name?.value ?? 'without a name'} cannot be planned`;
+    const cause = new Error(`${what}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new CodedError('INTERNAL_SERVER_ERROR', undefined, { http: { status: 500 } }, cause);
   }
 }
 
