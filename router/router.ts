@@ -54,7 +54,10 @@ export interface Router {
   subscriptionsOpened(): number;
   /** Another list of operations takes over; one that cannot be read leaves the present one. */
   usePersistedList(json: string): void;
-  /** Drains: sockets are told, requests under way are answered, then everything is closed. */
+  /**
+   * Drains: sockets are told, requests under way are answered, then everything is closed. Shortly before the time for it is over, what
+   * still waits for a subgraph is answered with TIMEOUT.
+   */
   close(): Promise<void>;
 }
 
@@ -228,9 +231,16 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
         log.error({ error }, 'a list of persisted operations is refused; the present one goes on');
       }
     },
-    close: () => resources.disposeAsync(),
+    async close() {
+      const abandoning = setTimeout(client.abandon, abandonAfterMs(config));
+      await resources.disposeAsync();
+      clearTimeout(abandoning);
+    },
   };
 }
+
+/** Milliseconds of a shutdown after which no subgraph is waited for: time is left to say so to those who asked, and to close. */
+const abandonAfterMs = ({ SHUTDOWN_TIMEOUT_MS: whole }: RouterConfig): number => whole - Math.min(1_000, whole / 4);
 
 /** Most brokers are there within milliseconds; one that is away must not keep queries and orders from being answered. */
 const firstConnectionMs = 1_500;

@@ -78,6 +78,8 @@ export interface SubgraphClient {
   use(supergraph: Supergraph): void;
   /** By subgraph of the last supergraph: attempts under way, and fetches that wait for one. */
   loads(): Iterable<readonly [string, ReturnType<SubgraphTraffic['load']>]>;
+  /** Fetches under way end with TIMEOUT, and none are made any more. */
+  abandon(): void;
   /** Lets running fetches end and closes the connections. */
   close(): Promise<void>;
 }
@@ -229,6 +231,10 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
     },
 
     loads: () => [...present].map(([name, { traffic }]) => [name, traffic.load()] as const),
+
+    abandon() {
+      for (const { endpoint } of all()) endpoint.abandon();
+    },
 
     async close() {
       for (const timer of retired.values()) clearTimeout(timer);

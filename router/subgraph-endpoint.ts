@@ -46,6 +46,8 @@ export interface SubgraphEndpoint {
   forgetShared(): void;
   /** Lets what is asked be answered, then closes the connections. */
   close(): Promise<void>;
+  /** Ends what is asked as if its time were over. */
+  abandon(): void;
 }
 
 /** Of several addresses of a name, one that is slow to accept is no reason to go to the next, which may be gone. */
@@ -118,7 +120,8 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
       }
     },
     forgetShared: () => shared.forget(),
-    close: () => pool.close(),
+    close: () => (pool.destroyed ? Promise.resolve() : pool.close()),
+    abandon: () => void pool.destroy(new FailedAttempt('timeout', 'the router is going and waits no longer')),
   };
 }
 

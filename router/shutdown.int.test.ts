@@ -1,0 +1,70 @@
+// A router that is told to go while a subgraph hangs: those who wait are told so, and the exit is clean all the same.
+import { afterEach, expect, test } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { composeSupergraph } from '../schema/compose.ts';
+import { startRouterProcess } from './test-process.ts';
+import type { RouterProcess } from './test-process.ts';
+import { reply, startScriptedSubgraph } from './test-scripted-subgraph.ts';
+import type { ScriptedSubgraph } from './test-scripted-subgraph.ts';
+
+const cleanUp: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of cleanUp.splice(0).toReversed()) await end();
+});
+
+async function start(): Promise<{ readonly subgraph: ScriptedSubgraph; readonly router: RouterProcess }> {
+  const folder = await mkdtemp(join(tmpdir(), 'shutdown-'));
+  cleanUp.push(() => rm(folder, { recursive: true }));
+  const subgraph = await startScriptedSubgraph();
+  cleanUp.push(() => subgraph.stop());
+  const sdl = 'type Query { answer: Int } type Mutation { act: Int }';
+  const { supergraphSdl } = composeSupergraph([{ name: 'one', url: subgraph.url, sdl }]);
+  const file = join(folder, 'supergraph.graphql');
+  await writeFile(file, supergraphSdl);
+  const router = await startRouterProcess(['--supergraph', file], { AUTH_MODE: 'off', SHUTDOWN_TIMEOUT_MS: '4000' });
+  cleanUp.push(() => router.stop());
+  return { subgraph, router };
+}
+
+test('what a subgraph leaves unanswered ends with its code before the time for the shutdown is over', async () => {
+  const { subgraph, router } = await start();
+  const { promise: arrived, resolve: bothArrived } = Promise.withResolvers<void>();
+  let open = 0;
+  subgraph.play(() => {
+    if (++open === 2) bothArrived();
+  });
+  const waiting = router.ask('{ answer }');
+  // One whose client does not wait for it: a mutation goes on.
+  const gone = new AbortController();
+  const acting = fetch(router.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ query: 'mutation { act }' }),
+    signal: gone.signal,
+  });
+  await arrived;
+  gone.abort();
+  await expect(acting).rejects.toThrow();
+  const exit = router.stop();
+  expect(await waiting).toMatchObject({
+    status: 200,
+    data: { answer: null },
+    errors: [{ extensions: { code: 'TIMEOUT' } }],
+  });
+  expect(await exit).toBe(0);
+});
+
+test('what comes in time is given', async () => {
+  const { subgraph, router } = await start();
+  const { promise: arrived, resolve } = Promise.withResolvers<() => void>();
+  subgraph.play((response) => resolve(() => reply(response, { data: { answer: 42 } })));
+  const waiting = router.ask('{ answer }');
+  const answer = await arrived;
+  const exit = router.stop();
+  await router.logged('stopping');
+  answer();
+  expect(await waiting).toEqual({ status: 200, data: { answer: 42 } });
+  expect(await exit).toBe(0);
+});
