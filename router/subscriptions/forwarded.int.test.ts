@@ -24,7 +24,7 @@ afterEach(() => live.close());
 
 const watched = 'subscription { thingChanged(id: "a") { version thing { name } } }';
 const uncompleted = 'subscription { thingChanged(id: "a") { version } }';
-const asked = 'query { thing(id: "a") { name } }';
+const asked = 'query ($id: ID! = "a") { thing(id: $id) { name } }';
 const token = tokenOf('alice');
 
 /** A WebSocket client whose upgrade has headers. */
@@ -41,7 +41,7 @@ const tenants = (): (readonly string[] | undefined)[] =>
 
 test('over WebSocket they are those of the upgrade, for queries and events', async () => {
   const client = clientOf('one');
-  expect(await watch(client, asked).next()).toMatchObject({ data: { thing: {} } });
+  expect(await watch(client, asked).next()).toEqual({ data: { thing: { name: 'thing a' } } });
   await live.publish('alice', 'a', 1);
   expect(await watch(client, watched).next()).toMatchObject({ data: { thingChanged: { version: 1 } } });
   expect(tenants()).toEqual([
@@ -64,7 +64,7 @@ test.each([
   let text = '';
   for await (const chunk of response.body ?? []) {
     text += Buffer.from(chunk).toString();
-    if (text.includes('thing ')) break;
+    if (text.includes('thing a')) break;
   }
   expect(tenants()).toEqual([['x-tenant', 'one']]);
 });
