@@ -6,7 +6,7 @@ import type { TestRouter } from './test-router.ts';
 
 let router: TestRouter;
 beforeAll(async () => {
-  router = await startTestRouter({ BATCH_LIMIT: '10', EVENT_LOOP_DELAY_MS: '60000' });
+  router = await startTestRouter({ BATCH_LIMIT: '10' });
 });
 afterAll(() => router.close());
 afterEach(async () => {

@@ -6,13 +6,14 @@ import { get } from 'node:http';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { brotliDecompressSync } from 'node:zlib';
+import { stopClock } from './test-clock.ts';
 import { startTestRouter } from './test-router.ts';
 import type { TestRouter } from './test-router.ts';
 
 let router: TestRouter;
 let listed: TestRouter;
 beforeAll(async () => {
-  router = await startTestRouter({ BATCH_LIMIT: '3', REQUEST_RECEIVE_TIMEOUT_MS: '400' });
+  router = await startTestRouter({ BATCH_LIMIT: '3' });
   listed = await startTestRouter({}, new Map([['echo-v1', 'query ($n: Int!) { echo(number: $n) }']]));
 });
 afterAll(() => Promise.all([router.close(), listed.close()]));
@@ -96,6 +97,12 @@ describe('an answer', () => {
 });
 
 describe('a client that is too slow', () => {
+  let impatient: TestRouter;
+  beforeAll(async () => {
+    impatient = await startTestRouter({ REQUEST_RECEIVE_TIMEOUT_MS: '400' });
+  });
+  afterAll(() => impatient.close());
+
   test.each([
     [
       'with its body',
@@ -103,7 +110,7 @@ describe('a client that is too slow', () => {
     ],
     ['with its head', 'POST /graphql HTTP/1.1\r\nhost: x\r\n'],
   ])('%s is told so, and let go', async (_name, start) => {
-    const socket = connect(Number(new URL(router.url).port), '127.0.0.1');
+    const socket = connect(Number(new URL(impatient.url).port), '127.0.0.1');
     socket.write(start);
     let text = '';
     socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
@@ -115,6 +122,8 @@ describe('a client that is too slow', () => {
 
 describe('a request', () => {
   test('that is too large is read away behind its refusal, so that the client can read it and goes on', async () => {
+    // The rest is read away for so long only.
+    using _clock = stopClock();
     const socket = connect(Number(new URL(router.url).port), '127.0.0.1').setEncoding('utf8');
     const head = 'POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
     socket.write(`${head}content-length: 2000000\r\n\r\n${'x'.repeat(1_000_000)}`);

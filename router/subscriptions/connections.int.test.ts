@@ -9,7 +9,7 @@ import { json } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
-import { renewThingsStream, startTestLive, tokenOf } from './test-live.ts';
+import { renewThingsStream, startTestLive, tokenOf, until } from './test-live.ts';
 import type { TestLive } from './test-live.ts';
 
 let folder: string;
@@ -26,11 +26,6 @@ afterAll(async () => {
 });
 beforeEach(() => renewThingsStream(broker.url));
 afterEach(() => live.close());
-
-/** Looks again on every turn of the event loop; the test's time-out is the limit. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise(setImmediate);
-}
 
 /** A subscription to one thing over a streaming response, as a client without a library of its own sees it. */
 async function openStream(accept: string) {

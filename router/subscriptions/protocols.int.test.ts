@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
+import { stopClock } from '../test-clock.ts';
 import { clients } from './test-clients.ts';
 import type { ClientSubscription } from './test-clients.ts';
 import { composeThings, renewThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
@@ -77,10 +78,12 @@ describe.each(Object.entries(clients))('%s', (_name, createClient) => {
   });
 
   test('ends with TOKEN_EXPIRED when the token does', async () => {
+    using clock = stopClock();
     await within({}, async () => {
       await live.publish('alice', 'a', 1);
       const events = subscribe(tokenOf('alice', { expiresAt: Date.now() + 500 }), one, { id: 'a' });
       expect(await event(events)).toMatchObject({ version: 1 });
+      clock.advance(500);
       await expect(events.next()).rejects.toMatchObject({ code: 'TOKEN_EXPIRED' });
       expect(await live.value('subscriptions')).toBe(0);
     });

@@ -311,6 +311,11 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
   };
 }
 
+/** Looks again on every turn of the event loop; the test's time-out is the limit. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise(setImmediate);
+}
+
 export interface TestResult {
   readonly data?: Record<string, Record<string, unknown>> | null;
   readonly errors?: readonly unknown[];

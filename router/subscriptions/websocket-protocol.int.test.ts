@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { startNats } from '../../dev/nats.ts';
 import type { Nats } from '../../dev/nats.ts';
+import { stopClock } from '../test-clock.ts';
 import { renewThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
 import type { TestLive, TestLiveOptions } from './test-live.ts';
 
@@ -32,6 +33,7 @@ describe('a client that brings a new token in a ping', () => {
   const fetched = 'subscription { thingChanged(id: "a") { version thing { name } } }';
 
   test('goes on beyond the expiry of the first, and is asked for under the new one', async () => {
+    using clock = stopClock();
     const { client, publish, subgraph } = await start();
     await publish('alice', 'a', 1);
     const sockets: WebSocket[] = [];
@@ -46,7 +48,7 @@ describe('a client that brings a new token in a ping', () => {
     sockets[0]?.send(JSON.stringify({ type: 'ping', payload: { Authorization: next } }));
     expect(await answered).toEqual({ expiresAt: expect.stringMatching(/^\d{4}-/) });
     // The moment at which the first token would have closed the connection.
-    await new Promise((resolve) => setTimeout(resolve, expiresAt + 50 - Date.now()));
+    clock.advance(expiresAt - Date.now());
     await publish('alice', 'a', 2);
     expect((await events.next()).data?.['thingChanged']).toMatchObject({ version: 2 });
     expect(subgraph.requests.at(-1)?.context.viewer?.token).toBe(next.replace('Bearer ', ''));
