@@ -4,6 +4,8 @@ import { jest } from '@jest/globals';
 export interface StoppedClock extends Disposable {
   /** Moves it on; what was to happen by then happens now. */
   advance(milliseconds: number): void;
+  /** How many time-outs run. */
+  timers(): number;
 }
 
 /** Stops `Date` and `setTimeout` of this process; all else, sockets and their events before all, goes on. Begin with it, as it holds for timers set from then on. */
@@ -22,6 +24,7 @@ export function stopClock(): StoppedClock {
   });
   return {
     advance: (milliseconds) => jest.advanceTimersByTime(milliseconds),
+    timers: () => jest.getTimerCount(),
     [Symbol.dispose]: () => jest.useRealTimers(),
   };
 }

@@ -1,8 +1,11 @@
 // The watched file on a real file system: every way in which its content changes is noticed, and each change once.
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { once } from 'node:events';
+import { watch } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stopClock } from './test-clock.ts';
 import { watchTextFile } from './text-file.ts';
 
 let folder: string;
@@ -58,11 +61,37 @@ test('is noticed when it is renamed over, again and again', async () => {
 });
 
 test('is noticed when it is written in place, and told once however many writes that takes', async () => {
+  using clock = stopClock();
+  const path = join(folder, 'supergraph.graphql');
+  await writeFile(path, 'one');
+  const { next, told } = watching(path, 'none');
+  clock.advance(1_000);
+  expect(await next()).toBe('one');
+  for (let at = 0; at < 20; at++) await writeFile(path, `part ${String(at)}`);
+  // Announced, and put off.
+  while (clock.timers() === 0) await new Promise(setImmediate);
+  clock.advance(1_000);
+  expect(await next()).toBe('part 19');
+  expect(told).toEqual(['one', 'part 19']);
+});
+
+test('is noticed while something else in its folder changes all the time', async () => {
+  using clock = stopClock();
   const path = join(folder, 'supergraph.graphql');
   await writeFile(path, 'one');
   const { next } = watching(path, 'one');
-  for (let at = 0; at < 20; at++) await writeFile(path, `part ${String(at)}`);
-  expect(await next()).toBe('part 19');
+  // It hears of each change behind the one that is tested.
+  const other = watch(folder);
+  await writeFile(`${path}.new`, 'two');
+  await rename(`${path}.new`, path);
+  for (let at = 0; at < 20; at++) {
+    const announced = once(other, 'change');
+    await writeFile(join(folder, 'other'), 'x');
+    await announced;
+    clock.advance(60);
+  }
+  other.close();
+  expect(await next()).toBe('two');
 });
 
 test('is noticed when Kubernetes swaps the symlink of its ConfigMap', async () => {

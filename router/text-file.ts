@@ -19,6 +19,8 @@ export interface TextFileOptions {
 
 /** Milliseconds without a further announcement after which the file is read: whoever writes it in place needs a moment. */
 const settleMs = 100;
+/** For no longer than that is the reading put off: something else in the folder may change all the time. */
+const maxSettleMs = 1_000;
 
 /** @throws Error when the file cannot be read */
 export function readTextFile(path: string): string {
@@ -31,6 +33,7 @@ export function watchTextFile(options: TextFileOptions): () => void {
   let known: string | undefined = options.content;
   let stopped = false;
   let settling: NodeJS.Timeout | undefined;
+  let latest: NodeJS.Timeout | undefined;
 
   const look = async (): Promise<void> => {
     let content: string | undefined;
@@ -47,11 +50,16 @@ export function watchTextFile(options: TextFileOptions): () => void {
   };
 
   let looking = Promise.resolve();
+  const lookNow = (): void => {
+    clearTimeout(settling);
+    clearTimeout(latest);
+    settling = undefined;
+    looking = looking.then(look);
+  };
   const lookSoon = (): void => {
-    settling ??= setTimeout(() => {
-      looking = looking.then(look);
-    }, settleMs);
-    settling.refresh();
+    if (settling !== undefined) return void settling.refresh();
+    settling = setTimeout(lookNow, settleMs);
+    latest = setTimeout(lookNow, maxSettleMs);
   };
   const watcher = watchFolder(dirname(path), lookSoon);
   const polling = setInterval(lookSoon, pollMs);
@@ -64,6 +72,7 @@ export function watchTextFile(options: TextFileOptions): () => void {
     watcher?.close();
     clearInterval(polling);
     clearTimeout(settling);
+    clearTimeout(latest);
   };
 }
 
