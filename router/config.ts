@@ -34,8 +34,8 @@ const subgraphEnv = {
     .default(15_000)
     .describe('milliseconds that a subgraph may take to answer, waiting and retries included'),
   SUBGRAPH_RESPONSE_LIMIT_BYTES: integer(1_024, 268_435_456)
-    .default(33_554_432)
-    .describe('largest answer of a subgraph'),
+    .default(8_388_608)
+    .describe('largest answer of a subgraph; to read and write one costs some 10 ms of CPU for each megabyte'),
   SUBGRAPH_CONNECTIONS: integer(1, 10_000)
     .default(128)
     .describe('requests to a subgraph at the same time, at most, each over a connection'),
@@ -119,6 +119,9 @@ export const routerEnv = {
     .default(30_000)
     .describe('milliseconds after which a query is answered with what is there'),
   ...subgraphEnv,
+  OPERATION_RESPONSE_LIMIT_BYTES: integer(1_024, 1_073_741_824)
+    .default(16_777_216)
+    .describe('bytes that the answers of all subgraphs to one query or mutation may have together'),
   OPERATION_CACHE_ENTRIES: integer(1, 1_000_000)
     .default(2_000)
     .describe('parsed, validated and planned documents that are remembered'),

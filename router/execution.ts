@@ -72,7 +72,9 @@ export async function answerInPieces(
   const { errors } = checkCost(operation, variables.values);
   if (errors.length > 0) return { errors };
   const { supergraph, kind } = operation;
-  const context = { viewer, traceparent, forwarded, signal: kind === 'mutation' ? undefined : signal, supergraph };
+  const kept = kind === 'mutation' ? undefined : signal;
+  const brought = { bytes: 0 };
+  const context: FetchContext = { viewer, traceparent, forwarded, signal: kept, supergraph, brought };
   return executeIncrementally(operation, deferral, variables.values, fetch, context);
 }
 
@@ -89,18 +91,14 @@ export async function runOperation(
   const { viewer, traceparent, forwarded, signal } = context;
   const permission = permit(operation, viewer);
   const { supergraph } = operation;
+  const brought = { bytes: 0 };
   if (operation.kind === 'mutation') {
     // A mutation that may be run in part only is not run at all; one that runs is not cut short by a client that has gone.
     if (permission.errors.length > 0) return { data: null, errors: permission.errors };
-    return executeOperation(operation, variables, fetch, {
-      viewer,
-      traceparent,
-      forwarded,
-      signal: undefined,
-      supergraph,
-    });
+    const untied: FetchContext = { viewer, traceparent, forwarded, signal: undefined, supergraph, brought };
+    return executeOperation(operation, variables, fetch, untied);
   }
-  const fetchContext: FetchContext = { viewer, traceparent, forwarded, signal, supergraph, mayShare: true };
+  const fetchContext: FetchContext = { viewer, traceparent, forwarded, signal, supergraph, brought, mayShare: true };
   if (permission.errors.length === 0) return executeOperation(operation, variables, fetch, fetchContext);
   return executeOperation(permittedPart(operation, permission), variables, fetch, fetchContext, permission.errors);
 }

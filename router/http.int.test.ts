@@ -251,7 +251,7 @@ describe('errors of subgraphs', () => {
 
   test('that answer too much are cut off', async () => {
     const answer = await router.ask('{ huge }');
-    expect(answer).toMatchObject({ data: { huge: null }, errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE' } }] });
+    expect(answer).toMatchObject({ data: { huge: null }, errors: [{ extensions: { code: 'RESPONSE_TOO_LARGE' } }] });
   });
 });
 

@@ -55,7 +55,7 @@ export function createRouterMetrics({ maxOperationNames }: { readonly maxOperati
   });
   const fetches = new Counter({
     name: 'router_subgraph_fetches_total',
-    help: 'Requests to subgraphs by outcome (ok, error, timeout, aborted, circuit-open, queue-full).',
+    help: 'Requests to subgraphs by outcome (ok, error, timeout, too-large, aborted, circuit-open, queue-full).',
     labelNames: ['subgraph', 'outcome'],
     registers,
   });

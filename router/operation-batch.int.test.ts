@@ -55,6 +55,7 @@ async function start(answer: (request: IncomingMessage, body: unknown, response:
       maxResponseBytes: 1_000_000,
       isSharing: false,
     }),
+    maxBroughtBytes: 1_000_000,
     retireAfterMs: 1_000,
     log: createLog('test', 'silent'),
     metrics: { fetch: () => undefined, retried: () => undefined, circuit: () => undefined },

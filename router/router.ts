@@ -75,6 +75,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   opened.defer(() => broker?.close());
   const client = createSubgraphClient({
     limitsOf: (subgraph) => trafficLimits(subgraphSettings(config, subgraph)),
+    maxBroughtBytes: config.OPERATION_RESPONSE_LIMIT_BYTES,
     retireAfterMs: config.REQUEST_TIMEOUT_MS + config.SUBGRAPH_TIMEOUT_MS,
     log,
     metrics,

@@ -12,6 +12,7 @@ test('a subgraph without an address over HTTP is named, unless the router answer
     limitsOf: () => {
       throw new Error('nothing is opened');
     },
+    maxBroughtBytes: 1_000_000,
     retireAfterMs: 0,
     log,
     metrics: { fetch: () => undefined, retried: () => undefined, circuit: () => undefined },

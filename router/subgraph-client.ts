@@ -35,10 +35,12 @@ export interface FetchContext extends RequestContext {
   readonly supergraph: Supergraph;
   /** Whether an answer will do that was asked for a moment ago, for the same viewer. What follows an event needs one of its own. */
   readonly mayShare?: boolean;
+  /** Counts what all fetches of the operation have brought. */
+  readonly brought?: { bytes: number };
 }
 
 /** How a fetch ended; a refusal when it was not even tried. */
-export type FetchOutcome = 'ok' | 'error' | 'timeout' | 'aborted' | Refusal;
+export type FetchOutcome = 'ok' | 'error' | 'timeout' | 'too-large' | 'aborted' | Refusal;
 
 export interface SubgraphClientOptions {
   /** What holds for one subgraph. */
@@ -47,6 +49,8 @@ export interface SubgraphClientOptions {
     readonly maxResponseBytes: number;
     readonly isSharing: boolean;
   };
+  /** Bytes that all answers to one operation may have together. */
+  readonly maxBroughtBytes: number;
   /** Milliseconds after which nothing that started with a replaced supergraph can be under way any more. */
   readonly retireAfterMs: number;
   readonly log: Logger;
@@ -92,7 +96,7 @@ interface Target {
 type Targets = ReadonlyMap<string, Target>;
 
 export function createSubgraphClient(options: SubgraphClientOptions): SubgraphClient {
-  const { log, metrics, retireAfterMs } = options;
+  const { log, metrics, retireAfterMs, maxBroughtBytes } = options;
   const targetsOf = new WeakMap<Supergraph, Targets>();
   let present: Targets = new Map();
   /** Replaced, with the timers that will close them. */
@@ -105,6 +109,7 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
         connections: limits.concurrency,
         connectMs: Math.min(limits.timeoutMs, 5_000),
         maxResponseBytes: limits.maxResponseBytes,
+        maxBroughtBytes,
         isSharing: limits.isSharing,
       }),
       traffic: createSubgraphTraffic(limits, {
@@ -148,7 +153,7 @@ export function createSubgraphClient(options: SubgraphClientOptions): SubgraphCl
     } catch (error) {
       const outcome = outcomeOf(error, context);
       ended(outcome);
-      if (outcome === 'error' || outcome === 'timeout') {
+      if (outcome === 'error' || outcome === 'timeout' || outcome === 'too-large') {
         log.warn({ error, subgraph, operation: operationName }, 'subgraph fetch failed');
       }
       throw new CodedError(codeOfOutcome(outcome), undefined, {}, error);
@@ -249,10 +254,12 @@ function outcomeOf(error: unknown, { signal }: FetchContext): FetchOutcome {
   if (signal?.aborted === true) return 'aborted';
   const refusal = refusalOf(error);
   if (refusal !== undefined) return refusal;
-  return error instanceof FailedAttempt && error.reason === 'timeout' ? 'timeout' : 'error';
+  const reason = error instanceof FailedAttempt ? error.reason : undefined;
+  return reason === 'timeout' || reason === 'too-large' ? reason : 'error';
 }
 
 function codeOfOutcome(outcome: FetchOutcome): ErrorCode {
   if (outcome === 'timeout' || outcome === 'aborted') return 'TIMEOUT';
+  if (outcome === 'too-large') return 'RESPONSE_TOO_LARGE';
   return outcome === 'queue-full' ? 'OVERLOADED' : 'SERVICE_UNAVAILABLE';
 }

@@ -19,6 +19,8 @@ export interface EndpointOptions {
   readonly connectMs: number;
   /** Bytes that an answer may have. */
   readonly maxResponseBytes: number;
+  /** Bytes that all answers to one operation may have together. */
+  readonly maxBroughtBytes: number;
   /** Whether the same query of one viewer is asked once at a time. */
   readonly isSharing: boolean;
 }
@@ -66,7 +68,7 @@ const batchHeaders: readonly string[] = ['content-type', operationBatchType, 'ac
 
 /** Opens no connection yet. @throws Error when the URL is none of HTTP */
 export function openEndpoint(url: string, options: EndpointOptions): SubgraphEndpoint {
-  const { connections, connectMs, maxResponseBytes, isSharing } = options;
+  const { connections, connectMs, maxResponseBytes, maxBroughtBytes, isSharing } = options;
   const { origin, pathname, search, protocol } = new URL(url);
   if (!/^https?:$/.test(protocol)) throw new Error(`not an address over HTTP: ${url}`);
   const path = pathname + search;
@@ -89,7 +91,11 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
 
   return {
     url,
-    async ask({ kind, query, operationName, variables }, { viewer, traceparent, forwarded, signal, mayShare }, leftMs) {
+    async ask(
+      { kind, query, operationName, variables },
+      { viewer, traceparent, forwarded, signal, mayShare, brought },
+      leftMs,
+    ) {
       const headers = [...constantHeaders];
       const authorization = viewer === undefined ? '' : `Bearer ${viewer.token}`;
       if (viewer !== undefined) headers.push('authorization', authorization);
@@ -102,9 +108,12 @@ export function openEndpoint(url: string, options: EndpointOptions): SubgraphEnd
         const run = (): Promise<ExchangeAnswer> => send(headers, body, leftMs, signal);
         // Who asks, and what goes on of their headers, is part of the question. Each asker reads the text for itself, as what it reads is its own to change.
         const isShared = isSharing && mayShare === true && kind === 'query';
-        if (!isShared) return toResponse(await run());
-        const key = authorization + (forwarded?.key ?? '') + body;
-        return toResponse(await shared.ask(key, run, signal));
+        const key = isShared ? authorization + (forwarded?.key ?? '') + body : '';
+        const answer = await (isShared ? shared.ask(key, run, signal) : run());
+        if (brought !== undefined && (brought.bytes += answer.bytes) > maxBroughtBytes) {
+          throw new FailedAttempt('too-large', `the answers are over ${String(maxBroughtBytes)} bytes together`);
+        }
+        return toResponse(answer);
       } catch (error) {
         throw signal?.aborted === true ? error : toFailedAttempt(error);
       }

@@ -43,7 +43,12 @@ describe('an answer', () => {
   test('comes with its status and Retry-After, the body was sent whole', async () => {
     await serve((response, body) => response.writeHead(503, { 'retry-after': '7' }).end(body));
     const body = JSON.stringify({ query: `{ ${'주문 '.repeat(5_000)} }` });
-    expect(await ask({ body })).toEqual({ statusCode: 503, retryAfter: '7', text: body });
+    expect(await ask({ body })).toEqual({
+      statusCode: 503,
+      retryAfter: '7',
+      text: body,
+      bytes: Buffer.byteLength(body),
+    });
   });
 
   test('may come in pieces that cut characters', async () => {
@@ -74,7 +79,7 @@ describe('an answer', () => {
     });
     expect((await ask()).text).toBe('배달');
     expect((await ask({ body: '"large"', maxBytes: 50_000 })).text).toBe(large);
-    await expect(ask({ body: '"large"', maxBytes: 49_999 })).rejects.toMatchObject({ reason: 'bad-answer' });
+    await expect(ask({ body: '"large"', maxBytes: 49_999 })).rejects.toMatchObject({ reason: 'too-large' });
   });
 
   test('in an encoding that is not known, or not what it says, is a bad one', async () => {
@@ -87,9 +92,20 @@ describe('an answer', () => {
   });
 
   test('that is too large is cut off, and the next exchange is served', async () => {
-    await serve((response, body) => response.end(body === '"large"' ? 'x'.repeat(50_000) : 'small'));
-    await expect(ask({ body: '"large"', maxBytes: 1_000 })).rejects.toMatchObject({ reason: 'bad-answer' });
-    expect((await ask({ maxBytes: 1_000 })).text).toBe('small');
+    await serve((response, body) => response.end('x'.repeat(JSON.parse(body) as number)));
+    await expect(ask({ body: '1001', maxBytes: 1_000 })).rejects.toMatchObject({ reason: 'too-large' });
+    expect(await ask({ body: '1000', maxBytes: 1_000 })).toMatchObject({ bytes: 1_000 });
+  });
+
+  test('that has no end is cut off as soon as it is too large', async () => {
+    const cut = Promise.withResolvers<void>();
+    await serve((response) => {
+      response.once('close', cut.resolve);
+      const more = (): void => void response.write('x'.repeat(500), () => response.destroyed || setImmediate(more));
+      more();
+    });
+    await expect(ask({ maxBytes: 1_000 })).rejects.toMatchObject({ reason: 'too-large' });
+    await cut.promise;
   });
 
   test('whose rest comes after the time is over is given up', async () => {

@@ -25,6 +25,8 @@ export interface ExchangeAnswer {
   /** Media types that it takes, as far as it says. */
   readonly acceptPost: string | undefined;
   readonly text: string;
+  /** Length of the text. */
+  readonly bytes: number;
 }
 
 /** undici's timers are coarse anyway; equal times let it go on with the timer that a connection has. */
@@ -101,7 +103,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     this.#bytes += chunk.length;
     if (this.#bytes > this.#request.maxBytes) {
       const message = `the answer is over ${String(this.#request.maxBytes)} bytes`;
-      return controller.abort(new FailedAttempt('bad-answer', message));
+      return controller.abort(new FailedAttempt('too-large', message));
     }
     if (this.#first === undefined) {
       this.#first = chunk;
@@ -124,7 +126,8 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     try {
       return this.#answer(await decompressed(body, encoding, this.#request.maxBytes));
     } catch (cause) {
-      throw new FailedAttempt('bad-answer', 'the answer cannot be decompressed', { cause });
+      const isTooLarge = (cause as { code?: unknown }).code === 'ERR_BUFFER_TOO_LARGE';
+      throw new FailedAttempt(isTooLarge ? 'too-large' : 'bad-answer', 'the answer cannot be decompressed', { cause });
     }
   }
 
@@ -134,6 +137,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
       retryAfter: this.#retryAfter,
       acceptPost: this.#acceptPost,
       text: body === undefined ? '' : body.toString('utf8'),
+      bytes: body === undefined ? 0 : body.length,
     };
   }
 

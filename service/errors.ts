@@ -44,6 +44,7 @@ export const errorTable = {
   COST_ESTIMATED_TOO_EXPENSIVE: client('The operation may cost more than is allowed.'),
   SLICING_ARGUMENT_REQUIRED: client('A list must be asked for with exactly one of its slicing arguments.'),
   INTROSPECTION_DISABLED: client('The schema cannot be read here.'),
+  RESPONSE_TOO_LARGE: client('What was asked for is over the limit of bytes; ask for less at once.'),
   RATE_LIMITED: transient('Too many operations in too short a time; wait as many seconds as retryAfter says.'),
   UNAUTHENTICATED: client('Sign in: a valid bearer token is needed.'),
   FORBIDDEN: client('The token lacks a scope that this needs.'),

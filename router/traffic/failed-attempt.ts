@@ -5,9 +5,10 @@
  * - `broken`: the connection ended before the answer, as a kept one does when the other end closes it.
  * - `turned-away`: the subgraph, or what stands before it, said by status that it takes no work now (429, 502, 503, 504).
  * - `timeout`: the time was over.
- * - `bad-answer`: what came is no GraphQL response, or is too large.
+ * - `bad-answer`: what came is no GraphQL response.
+ * - `too-large`: more was asked for than may come. The subgraph is not to blame for it.
  */
-export type FailureReason = 'unsent' | 'broken' | 'turned-away' | 'timeout' | 'bad-answer';
+export type FailureReason = 'unsent' | 'broken' | 'turned-away' | 'timeout' | 'bad-answer' | 'too-large';
 
 export interface FailureFacts {
   readonly cause?: unknown;

@@ -127,8 +127,8 @@ export function refusalOf(error: unknown): Refusal | undefined {
 
 function createBreaker({ breakerPercent, breakerOpenMs }: TrafficLimits, events: TrafficEvents) {
   const breaker = circuitBreaker(
-    // A full queue and a client that has gone say nothing about the subgraph.
-    handleWhen((error) => error instanceof FailedAttempt),
+    // A full queue, a client that has gone and one that asks for too much say nothing about the subgraph.
+    handleWhen((error) => error instanceof FailedAttempt && error.reason !== 'too-large'),
     {
       halfOpenAfter: breakerOpenMs,
       breaker: new SamplingBreaker({

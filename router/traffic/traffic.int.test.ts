@@ -196,6 +196,45 @@ test('a subgraph that fails again and again is not asked for a while, and the ot
   });
 });
 
+describe('an answer that is too large', () => {
+  /** Answers with so many bytes in all. */
+  const sized =
+    (bytes: number): Script =>
+    (response, { variables }) => {
+      const entities = (variables?.representations ?? []).map(() => ({ reviews: [{ text: '' }] }));
+      const text = JSON.stringify({ data: { _entities: entities } });
+      response.writeHead(200, { 'content-type': 'application/json' }).end(text.padEnd(bytes));
+    };
+  const without = { users: names.map((user) => ({ ...user, reviews: null })) };
+
+  test('is refused with its code, the others give their data, and the circuit stays closed', async () => {
+    await withRouter({ SUBGRAPH_RESPONSE_LIMIT_BYTES_REVIEWS: '2000' }, async (router) => {
+      reviews.play(sized(2_001));
+      for (let at = 0; at < 25; at++) {
+        const { status, data, errors } = await router.ask(question);
+        expect({ status, data }).toEqual({ status: 200, data: without });
+        expect(new Set(errors.map(({ extensions }) => extensions['code']))).toEqual(new Set(['RESPONSE_TOO_LARGE']));
+      }
+      reviews.play(sized(2_000));
+      expect((await router.ask(question)).errors).toEqual([]);
+      const fetches = /router_subgraph_fetches_total\{subgraph="reviews",outcome="too-large",.*\} 25/;
+      expect(await metrics(router)).toMatch(fetches);
+    });
+  });
+
+  test('is refused too where it is so together with the others of its operation', async () => {
+    await withRouter({ OPERATION_RESPONSE_LIMIT_BYTES: '4000' }, async (router) => {
+      reviews.play(sized(3_800));
+      // Each operation counts for itself.
+      for (let at = 0; at < 2; at++) expect((await router.ask(question)).errors).toEqual([]);
+      reviews.play(sized(4_000));
+      const { data, errors } = await router.ask(question);
+      expect(data).toEqual(without);
+      expect(errors[0]?.extensions['code']).toBe('RESPONSE_TOO_LARGE');
+    });
+  });
+});
+
 test('a subgraph that hangs holds so many requests and no more', async () => {
   const held: ServerResponse[] = [];
   const { promise: bothAsked, resolve } = Promise.withResolvers<undefined>();
