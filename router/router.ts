@@ -26,7 +26,6 @@ import { createRateLimits } from './rate-limits.ts';
 import { createSubgraphClient } from './subgraph-client.ts';
 import { createAdmission, watchLoop } from './traffic/admission.ts';
 import { createLive } from './subscriptions/live.ts';
-import type { Live } from './subscriptions/live.ts';
 import { loadSupergraphMeanwhile } from './supergraph.ts';
 import type { Supergraph } from './supergraph.ts';
 
@@ -133,38 +132,35 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const graphql = await startGraphqlServer({ supergraph, prepare, execution, mask, log });
   opened.defer(() => graphql.stop());
 
-  let live: Live | undefined;
-  /** Live once, live for good: a later supergraph may bring the first field with events. */
-  const goLive = (): Broker => {
+  const live = createLive({
+    supergraph: graphql.supergraph,
+    prepare,
+    checkCost,
+    variableLimits,
+    admission,
+    rates,
+    persisted,
+    forward,
+    report,
+    identity,
+    client,
+    maskError: mask,
+    log,
+    registry: metrics.registry,
+    limits: {
+      maxConnections: config.LIVE_CONNECTIONS,
+      maxConnectionsPerViewer: config.LIVE_CONNECTIONS_PER_VIEWER,
+      maxSubscriptionsPerConnection: config.LIVE_SUBSCRIPTIONS_PER_CONNECTION,
+      maxSubscriptionsPerViewer: config.LIVE_SUBSCRIPTIONS_PER_VIEWER,
+      slowConsumerMs: config.LIVE_SLOW_CONSUMER_MS,
+      maxReplay: config.LIVE_REPLAY,
+      drainMs: config.LIVE_DRAIN_MS,
+    },
+  });
+  /** Once connected, connected for good: a later supergraph may bring the first field with events. */
+  const connectLive = (): Broker => {
     broker = options.connect();
-    live = createLive({
-      broker,
-      supergraph: graphql.supergraph,
-      prepare,
-      checkCost,
-      variableLimits,
-      admission,
-      rates,
-      persisted,
-      forward,
-      report,
-      identity,
-      client,
-      cursorSecrets: cursorSecrets(config, log),
-      maskError: mask,
-      log,
-      registry: metrics.registry,
-      limits: {
-        maxConnections: config.LIVE_CONNECTIONS,
-        maxConnectionsPerViewer: config.LIVE_CONNECTIONS_PER_VIEWER,
-        maxSubscriptionsPerConnection: config.LIVE_SUBSCRIPTIONS_PER_CONNECTION,
-        maxSubscriptionsPerViewer: config.LIVE_SUBSCRIPTIONS_PER_VIEWER,
-        slowConsumerMs: config.LIVE_SLOW_CONSUMER_MS,
-        maxReplay: config.LIVE_REPLAY,
-        drainMs: config.LIVE_DRAIN_MS,
-      },
-    });
-    live.attach(http.server, endpoint);
+    live.connect(broker, cursorSecrets(config, log));
     return broker;
   };
   const reloads = createReloads({
@@ -175,8 +171,8 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     replace(next) {
       graphql.replace(next);
       client.use(next);
-      if (live !== undefined) live.reload();
-      else if (next.eventFields.size > 0) goLive();
+      if (broker === undefined && next.eventFields.size > 0) connectLive();
+      live.reload();
     },
     onOutcome: metrics.reloaded,
     log,
@@ -192,7 +188,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     forwardedNames: config.FORWARD_HEADERS,
     pages: config.PAGES === 'on' ? createPages({ endpoint, examplesFile: config.EXAMPLES_FILE }) : undefined,
     metrics,
-    stream: (request, response, params) => live?.answer(request, response, params),
+    stream: live.answer,
     details: () => ({
       supergraph: graphql.supergraph().id,
       ...(broker === undefined ? {} : { nats: broker.isConnected() ? 'up' : 'down' }),
@@ -208,11 +204,12 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     report,
     log,
   });
-  if (supergraph.eventFields.size > 0) await firstConnection(goLive());
+  live.attach(http.server, endpoint);
+  if (supergraph.eventFields.size > 0) await firstConnection(connectLive());
   opened.defer(async () => {
     http.announceDrain();
     // Together: the server counts sockets as connections, so it waits for these too.
-    await Promise.all([live?.close(), http.close()]);
+    await Promise.all([live.close(), http.close()]);
   });
   const origin = await http.listen(config.HOST, config.ROUTER_PORT);
 
@@ -222,7 +219,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     supergraph: graphql.supergraph,
     reload: reloads.offer,
     refuse: reloads.refused,
-    subscriptionsOpened: () => live?.opened() ?? 0,
+    subscriptionsOpened: live.opened,
     usePersistedList(json) {
       try {
         const list = readPersistedList(json);

@@ -8,12 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 import { startNats } from '../dev/nats.ts';
+import { composeSupergraph } from '../schema/compose.ts';
 import { createLog } from '../service/log.ts';
 import { connectBroker } from '../service/nats.ts';
 import type { Broker } from '../service/nats.ts';
 import { readConfig } from './config.ts';
 import { startRouter } from './router.ts';
 import type { Router } from './router.ts';
+import { loadSupergraph } from './supergraph.ts';
 import { makeThingsStream, testSupergraph, tokenOf, verifyTestToken, watch } from './subscriptions/test-live.ts';
 
 let cleanUp = new AsyncDisposableStack();
@@ -24,13 +26,13 @@ afterEach(async () => {
 
 const log = createLog('router', 'silent');
 
-async function start(connect: () => Broker): Promise<Router> {
+async function start(connect: () => Broker, supergraph = testSupergraph): Promise<Router> {
   const router = await startRouter({
     config: readConfig(
       { ROUTER_PORT: '0', DRAIN_MS: '0', LIVE_DRAIN_MS: '0', AUTH_MODE: 'off', EXAMPLES_FILE: '/nowhere' },
       [],
     ),
-    supergraph: testSupergraph,
+    supergraph,
     identity: { verify: verifyTestToken, onKeysChanged: () => () => undefined },
     connect,
     log,
@@ -86,6 +88,32 @@ test('a new supergraph reaches the subscriptions: those that fit go on, the othe
   await expect(fails.next()).rejects.toMatchObject([{ extensions: { code: 'SUBSCRIPTION_SCHEMA_RELOAD' } }]);
   await publish(2);
   expect(await fits.next()).toEqual({ data: { thingChanged: { version: 2 } } });
+});
+
+test('without events sockets are served too, and their subscriptions refused until a supergraph brings events', async () => {
+  const nats = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'start-')), disposable: true });
+  cleanUp.defer(() => nats.close());
+  const connection = await connect({ servers: nats.url });
+  cleanUp.defer(() => connection.close());
+  await makeThingsStream(await connection.jetstreamManager());
+  await connection.jetstream().publish('thing.changed.alice.a', '{"version":1}');
+  const sdl = 'type Query { a: Int } type Subscription { thingChanged: Int }';
+  const { supergraphSdl } = composeSupergraph([{ name: 'plain', url: 'http://plain', sdl }]);
+  const router = await start(
+    () => connectBroker({ servers: nats.url, name: 'router', log }),
+    loadSupergraph(supergraphSdl),
+  );
+  expect(await readiness(router)).not.toHaveProperty('checks.nats');
+  const client = clientOf(router);
+  expect(await watch(client, '{ __typename }').next()).toEqual({ data: { __typename: 'Query' } });
+  await expect(watch(client, 'subscription { thingChanged }').next()).rejects.toMatchObject([
+    { extensions: { code: 'BAD_REQUEST' } },
+  ]);
+  expect(await router.reload(testSupergraph.sdl)).toBe('switched');
+  const isUp = async (): Promise<boolean> => JSON.stringify(await readiness(router)).includes('"nats":"up"');
+  while (!(await isUp())) await new Promise(setImmediate);
+  const events = watch(client, 'subscription { thingChanged(id: "a") { version } }');
+  expect(await events.next()).toEqual({ data: { thingChanged: { version: 1 } } });
 });
 
 test('without a broker it starts too, and answers what needs none', async () => {

@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
+import { createClient } from 'graphql-ws';
 import { pino } from 'pino';
+import { WebSocket } from 'ws';
 import { currentTraceparent, inStage, isRecorded } from '../service/telemetry.ts';
 import { createAccessLog } from './access-log.ts';
 import { createRouterMetrics } from './metrics.ts';
@@ -133,6 +135,29 @@ test('requests that are refused are counted by their codes, wherever they end', 
   const unknown = 'router_operations_total\\{kind="unknown",name="",outcome=';
   expect(text).toMatch(new RegExp(`${unknown}"UNAUTHENTICATED",service="router"\\} 1`));
   expect(text).toMatch(new RegExp(`${unknown}"BAD_REQUEST",service="router"\\} 1`));
+});
+
+test('operations over a socket are counted as those over HTTP', async () => {
+  const client = createClient({ url: router.url.replace('http', 'ws'), webSocketImpl: WebSocket, retryAttempts: 0 });
+  const ask = async (query: string): Promise<unknown> => (await client.iterate({ query }).next()).value;
+  expect(await ask('query OverSocket { users { name } }')).toEqual({
+    data: { users: [{ name: 'Ada' }, { name: 'Bo' }] },
+  });
+  expect(await ask('mutation OverSocket { rename(id: 1, name: "x") { id } }')).toEqual({
+    data: { rename: { id: '1' } },
+  });
+  expect(await ask('query OverSocket { coded }')).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] });
+  await client.dispose();
+  const text = await (await fetch(`${router.origin}/metrics`)).text();
+  const counted = [
+    ...text.matchAll(/router_operations_total\{kind="(\w+)",name="OverSocket",outcome="(\w+)".*\} (\d+)/g),
+  ];
+  expect(counted.map(([, ...values]) => values.join(' ')).toSorted()).toEqual([
+    'mutation ok 1',
+    'query NOT_FOUND 1',
+    'query ok 1',
+  ]);
+  expect(text).toMatch(/^router_operation_duration_seconds_count\{.*kind="mutation".*\} 1$/m);
 });
 
 test('only so many names of operations are counted each by itself, whatever clients send', async () => {

@@ -28,7 +28,7 @@ import type { Sink } from './subscriber.ts';
 
 /** What the protocols are made of; the same for WebSocket, multipart and SSE. */
 export interface LiveDeps {
-  readonly engine: LiveEngine;
+  readonly engine: Pick<LiveEngine, 'subscribe'>;
   /** The present supergraph. */
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;

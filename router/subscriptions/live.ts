@@ -1,5 +1,6 @@
 // Puts the live side of the router together: source, engine, cursors and figures, and the three protocols in front.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { CodedError } from '../../service/errors.ts';
 import type { Identity } from '../../service/identity.ts';
 import type { Logger } from '../../service/log.ts';
 import type { Broker } from '../../service/nats.ts';
@@ -17,18 +18,18 @@ import { createClientHost } from './client-host.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { createCursorCodec } from './cursor.ts';
 import { createLiveEngine } from './engine.ts';
-import type { EngineLimits } from './engine.ts';
+import type { EngineLimits, LiveEngine } from './engine.ts';
 import { batchEntities } from './hydrate.ts';
 import type { HydrationClient } from './hydrate.ts';
 import { createLiveMetrics } from './live-metrics.ts';
 import type { LiveMetrics } from './live-metrics.ts';
 import { createNatsSource } from './nats-source.ts';
+import { streamFormatOf } from './stream-format.ts';
 import { answerAsStream } from './stream.ts';
 import type { VariableLimits } from '../variables.ts';
 import { attachWebSocket } from './websocket.ts';
 
 export interface LiveOptions {
-  readonly broker: Broker;
   /** The present supergraph. */
   readonly supergraph: () => Supergraph;
   readonly prepare: PrepareOperation;
@@ -43,8 +44,6 @@ export interface LiveOptions {
   readonly identity: Identity;
   /** Asks the subgraphs. */
   readonly client: HydrationClient;
-  /** HMAC keys of cursors, newest first. */
-  readonly cursorSecrets: readonly string[];
   readonly maskError: ErrorMask;
   readonly log: Logger;
   readonly registry: Registry;
@@ -55,12 +54,17 @@ export interface Live {
   readonly metrics: LiveMetrics;
   /** Takes the WebSocket upgrades of a server; those for another path are refused. */
   attach(server: Server, path: string): void;
-  /** Answers a GraphQL request as a stream, if it asks for one; returns whether it did. */
+  /**
+   * Takes events from a broker from now on; called once. Before, queries and mutations are answered, and subscriptions refused.
+   * @param cursorSecrets HMAC keys of cursors, newest first.
+   */
+  connect(broker: Broker, cursorSecrets: readonly string[]): void;
+  /** Answers a GraphQL request as a stream, if it asks for one; gives whether it did, or undefined when it asks for none. */
   answer(
     request: IncomingMessage,
     response: ServerResponse,
     params: Readonly<Record<string, unknown>> | undefined,
-  ): Promise<boolean>;
+  ): Promise<boolean> | undefined;
   /** After `supergraph()` gives a new one: subscriptions that still fit go on, the others end with SUBSCRIPTION_SCHEMA_RELOAD. */
   reload(): void;
   /** How many subscriptions were opened so far. */
@@ -70,28 +74,38 @@ export interface Live {
 }
 
 export function createLive(options: LiveOptions): Live {
-  const { broker, cursorSecrets, registry, client, limits = {}, ...shared } = options;
+  const { registry, client, limits = {}, ...shared } = options;
   const { maskError, log, supergraph, prepare } = options;
   const metrics = createLiveMetrics(registry);
-  const engine = createLiveEngine({
-    source: createNatsSource(broker, log),
-    fetch: batchEntities(client, metrics),
-    cursors: createCursorCodec(cursorSecrets),
-    maskError,
-    log,
-    metrics,
-    limits,
-  });
-  const host = createClientHost({ ...shared, fetch: client.fetch, engine, metrics, limits });
+  let engine: LiveEngine | undefined;
+  const subscribe: LiveEngine['subscribe'] = (request) =>
+    engine === undefined
+      ? Promise.reject(new CodedError('BAD_REQUEST', 'No events come for the subscriptions of this graph.'))
+      : engine.subscribe(request);
+  const host = createClientHost({ ...shared, fetch: client.fetch, engine: { subscribe }, metrics, limits });
   return {
     metrics,
     attach: (server, path) => attachWebSocket(server, path, host),
-    answer: (request, response, params) => answerAsStream(request, response, params, host),
-    reload: () => engine.reload(supergraph(), prepare),
-    opened: engine.opened,
+    connect(broker, cursorSecrets) {
+      engine = createLiveEngine({
+        source: createNatsSource(broker, log),
+        fetch: batchEntities(client, metrics),
+        cursors: createCursorCodec(cursorSecrets),
+        maskError,
+        log,
+        metrics,
+        limits,
+      });
+    },
+    answer(request, response, params) {
+      const format = streamFormatOf(request.headers.accept);
+      return format && answerAsStream(request, response, format, params, host);
+    },
+    reload: () => engine?.reload(supergraph(), prepare),
+    opened: () => engine?.opened() ?? 0,
     async close() {
       await host.close();
-      engine.close();
+      engine?.close();
     },
   };
 }

@@ -53,7 +53,9 @@ export const serverSentEvents: StreamFormat = {
  * `subscriptionSpec`: without it, it asks for deferred parts.
  */
 export function streamFormatOf(accept: string | undefined): StreamFormat | undefined {
-  for (const type of (accept ?? '').toLowerCase().split(',')) {
+  // Nearly every request is told apart by this alone.
+  if (accept === undefined || !/event-stream|subscriptionspec/i.test(accept)) return undefined;
+  for (const type of accept.toLowerCase().split(',')) {
     const [name, ...parameters] = type.split(';').map((one) => one.trim());
     if (name === 'text/event-stream') return serverSentEvents;
     if (name !== 'multipart/mixed') continue;

@@ -9,24 +9,26 @@ import type { ClientHost } from './client-host.ts';
 import { startOperation } from './live-operation.ts';
 import type { OperationParams } from './live-operation.ts';
 import { Payload } from './payload.ts';
-import { serverSentEvents, streamFormatOf } from './stream-format.ts';
+import { serverSentEvents } from './stream-format.ts';
+import type { StreamFormat } from './stream-format.ts';
 import { StreamSink } from './stream-sink.ts';
 
 /**
  * Answers a GraphQL request as a stream, if that is what it asks for: a subscription, and over SSE any operation of a client that
  * takes nothing else.
+ * @param format what its `accept` header names.
  * @param params the parameters as they came, from the body or the query string; undefined when there are none.
  * @returns whether the request was answered (or is being answered) here.
  */
 export async function answerAsStream(
   request: IncomingMessage,
   response: ServerResponse,
+  format: StreamFormat,
   params: Readonly<Record<string, unknown>> | undefined,
   host: ClientHost,
 ): Promise<boolean> {
-  const format = streamFormatOf(request.headers.accept);
-  const wanted = format && operationParams(params);
-  if (format === undefined || wanted === undefined) return false;
+  const wanted = operationParams(params);
+  if (wanted === undefined) return false;
   const prepared = host.prepare(host.supergraph(), wanted.query, wanted.operationName);
   const operation = prepared.ok ? prepared.operation : undefined;
   const kind = operation?.kind;

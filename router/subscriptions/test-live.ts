@@ -207,7 +207,6 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
     },
   };
   const live = createLive({
-    broker,
     supergraph: () => supergraph,
     prepare: prepareTestOperation,
     variableLimits: { depth: 5, values: 1_000 },
@@ -233,12 +232,12 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
       void reports.push(`${operation?.kind ?? 'unknown'} ${operation?.name ?? ''} ${codes.join() || 'ok'}`),
     identity,
     client: subgraph.client,
-    cursorSecrets: options.cursorSecrets ?? ['secret'],
     maskError: testMask,
     log,
     registry: new Registry(),
     limits: { presentGraceMs: 0, drainMs: 100, ...options.limits },
   });
+  live.connect(broker, options.cursorSecrets ?? ['secret']);
   const { metrics } = live;
   const server = createServer((request, response) => {
     void (async () => {
