@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { holdFreePort } from '../dev/ports.ts';
+import type { HeldPort } from '../dev/ports.ts';
 import { composeSupergraph } from '../schema/compose.ts';
 import { runRouter, startRouterProcess } from './test-process.ts';
 import type { RouterProcess } from './test-process.ts';
@@ -16,6 +18,8 @@ let file: string;
 let oldShop: ScriptedSubgraph;
 let newShop: ScriptedSubgraph;
 let stock: ScriptedSubgraph;
+/** Of the stock: nobody else is given it while the stock is away. */
+let stockPort: HeldPort;
 let router: RouterProcess;
 
 /** The shop is at `url`; `more` are fields of its root and other subgraphs. */
@@ -51,18 +55,21 @@ const readiness = async (): Promise<{ status: number; checks: Record<string, str
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'reload-'));
   file = join(folder, 'supergraph.graphql');
+  stockPort = await holdFreePort();
   [oldShop, newShop, stock] = await Promise.all([
     startScriptedSubgraph(),
     startScriptedSubgraph(),
-    startScriptedSubgraph(),
+    startScriptedSubgraph(stockPort.port),
   ]);
   await put(supergraph(oldShop.url));
-  // Nothing but the file and what turns authentication off: no broker, no keys.
-  router = await startRouterProcess(['--supergraph', file, '--port', '0'], { AUTH_MODE: 'off' });
+  // Nothing but the file and what turns authentication off: no broker, no keys. That the machine is busy turns nobody away.
+  const environment = { AUTH_MODE: 'off', EVENT_LOOP_DELAY_MS: '600000' };
+  router = await startRouterProcess(['--supergraph', file, '--port', '0'], environment);
 }, 30_000);
 afterAll(async () => {
   expect(await router.stop()).toBe(0);
   await Promise.all([oldShop.stop(), newShop.stop(), stock.stop()]);
+  stockPort.release();
   await rm(folder, { recursive: true });
 }, 30_000);
 
@@ -136,7 +143,6 @@ describe('a new supergraph', () => {
 
 test('ten new supergraphs and three restarts of a subgraph, and no request fails that does not need that subgraph', async () => {
   newShop.play(answering('new shop'));
-  const port = Number(new URL(stock.url).port);
   const stockSdl = `${link} type Item @key(fields: "id") { id: ID! left: Int }`;
   const left: Parameters<ScriptedSubgraph['play']>[0] = (response) =>
     reply(response, { data: { _entities: [{ left: 7 }] } });
@@ -149,12 +155,13 @@ test('ten new supergraphs and three restarts of a subgraph, and no request fails
   const independent = new Set<string>();
   const dependent = new Set<string>();
   let answers = 0;
-  const client = async (query: string, seen: Set<string>): Promise<void> => {
-    while (!over) {
-      const { status, data } = await router.ask(query);
-      seen.add(JSON.stringify([status, data]));
-      answers += 1;
-    }
+  const ask = async (query: string, seen: Set<string>): Promise<void> => {
+    const { status, data } = await router.ask(query);
+    seen.add(JSON.stringify([status, data]));
+    answers += 1;
+  };
+  const client = async (...asked: Parameters<typeof ask>): Promise<void> => {
+    while (!over) await ask(...asked);
   };
   const clients = [
     ...Array.from({ length: 4 }, () => client('{ where item { id } }', independent)),
@@ -163,8 +170,12 @@ test('ten new supergraphs and three restarts of a subgraph, and no request fails
   for (let version = 1; version <= 10; version++) {
     if (version % 3 === 0) await stock.stop();
     await reload(withStock(version));
+    // Long enough under each for all clients to be answered.
+    const enough = answers + 2 * clients.length;
+    while (answers < enough) await new Promise((resolve) => setImmediate(resolve));
+    await ask('{ item { left } }', dependent);
     if (version % 3 === 0) {
-      stock = await startScriptedSubgraph(port);
+      stock = await startScriptedSubgraph(stockPort.port);
       stock.play(left);
     }
   }
@@ -172,14 +183,13 @@ test('ten new supergraphs and three restarts of a subgraph, and no request fails
   await Promise.all(clients);
 
   expect([...independent]).toEqual([JSON.stringify([200, { where: 'new shop', item: { id: '1' } }])]);
-  expect(answers).toBeGreaterThan(60);
   // What needs the subgraph is answered in part while it is gone, never refused.
   expect([...dependent].toSorted()).toEqual([
     JSON.stringify([200, { item: { left: 7 } }]),
     JSON.stringify([200, { item: { left: null } }]),
   ]);
   expect((await router.ask('{ version10 }')).status).toBe(200);
-});
+}, 120_000);
 
 describe('a start', () => {
   test.each([

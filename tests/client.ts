@@ -46,6 +46,13 @@ export async function signIn(stack: Stack, sub: string, scope = ''): Promise<Cus
   };
 }
 
+/** Resolves when the router has so many subscriptions open: what changes from then on, they are told. */
+export async function subscriptionsOpen(stack: Stack, count: number): Promise<void> {
+  const open = new RegExp(`^live_subscriptions(\\{.*\\})? ${String(count)}$`, 'm');
+  const read = async (): Promise<string> => (await fetch(`${stack.processes.router.url}/metrics`)).text();
+  while (!open.test(await read()));
+}
+
 function watch<Event>(
   stack: Stack,
   authorization: string,
