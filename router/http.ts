@@ -3,7 +3,8 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { connectionsGone } from '../service/drain.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connectionsGone, lookEveryMs } from '../service/drain.ts';
 import type { VerifyIdentity } from '../service/identity.ts';
 import type { Logger } from '../service/log.ts';
 import { currentTraceparent, inSpan, SpanKind } from '../service/telemetry.ts';
@@ -286,6 +287,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       this.announceDrain();
       if (!server.listening) return;
       await connectionsGone(server, options.drainMs);
+      // Node takes a connection for idle as soon as its answer was handed over: what a slow client has not read yet would be lost.
+      while ([...sockets].some(({ writableLength }) => writableLength > 0)) await delay(lookEveryMs);
       await new Promise<void>((resolve, reject) => {
         // Closes idle connections at once; the others end with `connection: close`.
         server.close((error) => {

@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Milliseconds for which our own clients keep a connection that they do not use: less than the default of DRAIN_MS. */
 export const keptIdleMs = 4_000;
 
-const lookEveryMs = 20;
+/** Milliseconds between two looks at who is still there. */
+export const lookEveryMs = 20;
 
 /** Resolves when nobody is connected any more, or after `ms`. */
 export async function connectionsGone(server: Server, ms: number): Promise<void> {
