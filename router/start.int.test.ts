@@ -30,7 +30,14 @@ const log = createLog('router', 'silent');
 async function start(connect: () => Broker, supergraph = testSupergraph): Promise<Router> {
   const router = await startRouter({
     config: readConfig(
-      { ROUTER_PORT: '0', DRAIN_MS: '0', LIVE_DRAIN_MS: '0', AUTH_MODE: 'off', EXAMPLES_FILE: '/nowhere' },
+      {
+        ROUTER_PORT: '0',
+        DRAIN_MS: '0',
+        LIVE_DRAIN_MS: '0',
+        EVENT_LOOP_DELAY_MS: '600000',
+        AUTH_MODE: 'off',
+        EXAMPLES_FILE: '/nowhere',
+      },
       [],
     ),
     supergraph,
