@@ -56,15 +56,20 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
   // From zero: a count that begins with its first dead letter would look like one that does not grow.
   metrics.deadLetters.inc({ durable }, 0);
   const stopping = new AbortController();
+  const isStopping = (): boolean => stopping.signal.aborted;
   let messages: ConsumerMessages | undefined;
+  let connections = 0;
 
   const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
+    while (!isStopping()) {
       let pauseMs = 0;
       try {
         const connection = await Promise.race([broker.connection, aborted(stopping.signal)]);
         if (connection === undefined) return;
+        const opened = connections;
         messages = await open(connection);
+        // Stopped, or connected anew, while it was being opened: what was looked at is out of date.
+        if (isStopping() || connections !== opened) void messages.close();
         await handleAll(connection, messages);
       } catch (error) {
         // A stream that its owner has not made yet is the ordinary case at first start.
@@ -166,7 +171,8 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
       headers.delete('Nats-Msg-Id');
       await connection.jetstream().publish(`dead-letter.${durable}`, message.data, {
         headers,
-        msgID: `${durable}-${stream}-${String(message.seq)}`,
+        // With its time: a stream made anew, or one that lost its end, uses its sequences again.
+        msgID: `${durable}-${stream}-${String(message.seq)}-${String(message.info.timestampNanos)}`,
       });
       log.error({ error, code, subject: message.subject, streamSeq: message.seq }, 'message parked as a dead letter');
       metrics.deadLetters.inc({ durable });
@@ -178,7 +184,10 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
   };
 
   // The broker may have come back with a shorter stream or without the durable: look again before going on.
-  const stopConnect = broker.onConnect(() => void messages?.close());
+  const stopConnect = broker.onConnect(() => {
+    connections += 1;
+    void messages?.close();
+  });
   const running = run();
   return async () => {
     stopConnect();
