@@ -2,6 +2,7 @@
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import type { Stack } from '../dev/stack.ts';
+import { eventually } from '../dev/testing.ts';
 
 export interface GraphQLAnswer<Data> {
   readonly data?: Data | null;
@@ -11,7 +12,7 @@ export interface GraphQLAnswer<Data> {
 export interface Watch<Event> {
   /** Everything seen so far. */
   readonly seen: readonly Event[];
-  /** Resolves with the first event that fits, also one of those already seen. Rejects when the subscription ends or 30 s pass. */
+  /** Resolves with the first event that fits, also one of those already seen. Rejects when the subscription ends or a minute passes. */
   until(fits: (event: Event) => boolean): Promise<Event>;
   stop(): Promise<void>;
 }
@@ -20,8 +21,19 @@ export interface Customer {
   ask<Data>(query: string, variables?: Record<string, unknown>): Promise<GraphQLAnswer<Data>>;
   /** `ask`, for when errors mean that the test has failed. */
   get<Data>(query: string, variables?: Record<string, unknown>): Promise<Data>;
-  /** Resolves when the subscription has given its first event or `ready` has passed; events are the values of the one root field. */
+  /** Begins a subscription; events are the values of the one root field. */
   watch<Event>(query: string, variables?: Record<string, unknown>): Watch<Event>;
+}
+
+/**
+ * Resolves when so many subscriptions are open at the router: what is published from then on reaches them. For those that begin
+ * without an event, and where none of before may be taken for one of now.
+ */
+export async function subscriptionsOpen(stack: Stack, count: number): Promise<void> {
+  await eventually(async () => {
+    const page = await (await fetch(`${stack.processes.router.url}/metrics`)).text();
+    return Number(/^live_subscriptions(?:\{.*\})? (\d+)$/m.exec(page)?.[1]) === count;
+  });
 }
 
 /** Someone with a token of the stack's issuer. */
@@ -44,13 +56,6 @@ export async function signIn(stack: Stack, sub: string, scope = ''): Promise<Cus
     },
     watch: (query, variables = {}) => watch(stack, authorization, query, variables),
   };
-}
-
-/** Resolves when the router has so many subscriptions open: what changes from then on, they are told. */
-export async function subscriptionsOpen(stack: Stack, count: number): Promise<void> {
-  const open = new RegExp(`^live_subscriptions(\\{.*\\})? ${String(count)}$`, 'm');
-  const read = async (): Promise<string> => (await fetch(`${stack.processes.router.url}/metrics`)).text();
-  while (!open.test(await read()));
 }
 
 function watch<Event>(
@@ -90,7 +95,7 @@ function watch<Event>(
   return {
     seen,
     async until(fits) {
-      const deadline = Date.now() + 30_000;
+      const deadline = Date.now() + 60_000;
       for (;;) {
         const found = seen.find(fits);
         if (found !== undefined) return found;

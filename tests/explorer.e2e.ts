@@ -34,11 +34,11 @@ beforeAll(async () => {
     }),
     mkdir(screenshots, { recursive: true }),
   ]);
-}, 120_000);
+});
 afterAll(async () => {
   await browser.close();
   await stack.stop();
-}, 30_000);
+});
 
 /** A page in a browser that reaches this origin only, and what it complained about. */
 async function openPage(): Promise<{ page: Page; elsewhere: string[]; problems: string[]; context: BrowserContext }> {
@@ -84,7 +84,7 @@ test('in the explorer, without internet, a customer watches an order move', asyn
   expect(elsewhere).toEqual([]);
   expect(problems).toEqual([]);
   await context.close();
-}, 120_000);
+});
 
 test('Sandbox at /graphql asks Apollo alone, and says what to do without internet', async () => {
   const { page, elsewhere, context } = await openPage();
@@ -98,4 +98,4 @@ test('Sandbox at /graphql asks Apollo alone, and says what to do without interne
   await page.getByText('Send Request').locator('visible=true').first().waitFor();
   await page.screenshot({ path: join(screenshots, 'explorer-signed-out.png') });
   await context.close();
-}, 120_000);
+});

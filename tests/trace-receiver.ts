@@ -19,7 +19,7 @@ export interface ExportedSpan {
 export interface TraceReceiver {
   /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly endpoint: string;
-  /** Resolves as soon as the spans received so far fit; rejects, with their names, after 30 s. */
+  /** Resolves as soon as the spans received so far fit; rejects, with their names, after a minute. */
   until(fits: (spans: readonly ExportedSpan[]) => boolean): Promise<readonly ExportedSpan[]>;
   close(): Promise<void>;
 }
@@ -45,7 +45,7 @@ interface ExportRequest {
 }
 
 const kinds = ['internal', 'internal', 'server', 'client', 'producer', 'consumer'] as const;
-const patienceMs = 30_000;
+const patienceMs = 60_000;
 
 /** Listens on a free port of this machine. */
 export async function receiveTraces(): Promise<TraceReceiver> {

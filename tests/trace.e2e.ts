@@ -56,11 +56,11 @@ beforeAll(async () => {
     environment: { all: { OTEL_EXPORTER_OTLP_ENDPOINT: traces.endpoint, OTEL_BSP_SCHEDULE_DELAY: '100' } },
   });
   alice = await signIn(stack, 'alice');
-}, 90_000);
+});
 afterAll(async () => {
   await stack.stop();
   await traces.close();
-}, 30_000);
+});
 
 test('from placing an order to the last frame of its watcher, and then of its cancel', async () => {
   const watch = alice.watch<OrderEvent>(
