@@ -4,13 +4,17 @@ import { Migration } from '@mikro-orm/migrations';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { connect } from 'nats';
-import type { NatsConnection } from 'nats';
+import { pino } from 'pino';
 import { eventually, startInfrastructure } from '../../dev/testing.ts';
 import type { Infrastructure } from '../../dev/testing.ts';
 import { openDatabase } from '../../service/database.ts';
 import type { Database } from '../../service/database.ts';
 import { messagingTables } from '../../service/messaging-tables.ts';
+import { connectBroker } from '../../service/nats.ts';
+import type { Broker } from '../../service/nats.ts';
+import { OutboxMessage } from '../../service/outbox.ts';
+import { startRelay } from '../../service/relay.ts';
+import { createMetrics } from '../../service/telemetry.ts';
 
 class MessagingTables extends Migration {
   override up(): void {
@@ -18,39 +22,45 @@ class MessagingTables extends Migration {
   }
 }
 
+const log = pino({ level: 'silent' });
 let infrastructure: Infrastructure;
-let url: string;
-let database: Database;
-let broker: NatsConnection;
+/** One for each writer: in one and the same, the relay of another could publish and mark what a writer has to die for. */
+let databases: readonly { readonly url: string; readonly database: Database }[];
+let broker: Broker;
 
 beforeAll(async () => {
   infrastructure = await startInfrastructure();
-  url = await infrastructure.postgres.createDatabase('writer');
   const migrations = [{ name: 'messaging', class: MessagingTables }];
-  database = await openDatabase({ url, poolSize: 2, entities: [], migrations });
-  await database.migrate();
-  broker = await connect({ servers: infrastructure.nats.url.slice('nats://'.length) });
+  databases = await Promise.all(
+    [0, 1, 2, 3].map(async (index) => {
+      const url = await infrastructure.postgres.createDatabase(`writer_${String(index)}`);
+      const database = await openDatabase({ url, poolSize: 4, entities: [], migrations });
+      await database.migrate();
+      return { url, database };
+    }),
+  );
+  broker = connectBroker({ servers: infrastructure.nats.url, name: 'test', log });
 });
 afterAll(async () => {
   await broker.close();
-  await database.close();
+  await Promise.all(databases.map(({ database }) => database.close()));
   await infrastructure.close();
 });
 
-/** Runs a writer that dies at `point`; gives the process. */
-const write = (orderId: string, point: string) =>
-  spawn(
-    process.execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      join(import.meta.dirname, 'outbox-writer.ts'),
-      ...[url, infrastructure.nats.url, orderId, point],
-    ],
-    { stdio: 'inherit' },
-  );
+/** Runs a writer until it dies at `point`; gives what killed it. */
+async function write(url: string, orderId: string, point: string): Promise<string | null> {
+  const program = join(import.meta.dirname, 'outbox-writer.ts');
+  const args = ['--disable-warning=ExperimentalWarning', program, url, infrastructure.nats.url, orderId, point];
+  const [, signal] = (await once(spawn(process.execPath, args, { stdio: 'inherit' }), 'exit')) as [
+    number | null,
+    string | null,
+  ];
+  return signal;
+}
 
 async function storedOf(orderId: string): Promise<string[]> {
-  const consumer = await broker.jetstream().consumers.get('ORDER', { filterSubjects: `order.status.alice.${orderId}` });
+  const jetstream = (await broker.connection).jetstream();
+  const consumer = await jetstream.consumers.get('ORDER', { filterSubjects: `order.status.alice.${orderId}` });
   const versions: string[] = [];
   const { num_pending } = await consumer.info();
   if (num_pending === 0) return versions;
@@ -65,32 +75,27 @@ test.each([
   ['after the commit', ['1', '2']],
   ['after storing, before marking', ['1', '2']],
 ])('G1: killed %s, many times, database and stream agree in the end', async (point, expected) => {
-  const orders = Array.from({ length: 4 }, (_, index) => `${point.replaceAll(/\W/g, '-')}-${String(index)}`);
-  const killed = await Promise.all(
-    orders.map(async (orderId) => {
-      const [, signal] = (await once(write(orderId, point), 'exit')) as [number | null, string | null];
-      return signal;
-    }),
-  );
+  const orders = databases.map((each, index) => ({
+    ...each,
+    orderId: `${point.replaceAll(/\W/g, '-')}-${String(index)}`,
+  }));
+  const killed = await Promise.all(orders.map(({ url, orderId }) => write(url, orderId, point)));
   expect(killed).toEqual(orders.map(() => 'SIGKILL'));
 
-  const next = write('next', 'never');
+  const streamSettings = { replicas: 1, maxAgeHours: 1 };
+  const relays = databases.map(({ database }) =>
+    startRelay({ database, broker, stream: 'ORDER', streamSettings, log, metrics: createMetrics('test') }),
+  );
   try {
-    await eventually(async () => {
-      const [row] = await database
-        .read()
-        .execute<{ count: string }[]>('select count(*) as count from outbox where published_at is null');
-      return Number(row?.count) === 0;
-    });
-    for (const orderId of orders) {
+    for (const { database, orderId } of orders) {
+      await eventually(async () => (await database.read().count(OutboxMessage, { publishedAt: null })) === 0);
       const committed = await database
         .read()
-        .execute<{ version: number }[]>('select version from outbox where aggregate_id = ? order by seq', [orderId]);
+        .find(OutboxMessage, { aggregateId: orderId }, { orderBy: { seq: 'asc' } });
       expect(committed.map(({ version }) => String(version))).toEqual(expected);
       expect(await storedOf(orderId)).toEqual(expected);
     }
   } finally {
-    next.kill('SIGKILL');
-    await once(next, 'exit');
+    await Promise.all(relays.map((stop) => stop()));
   }
 });

@@ -6,9 +6,8 @@ import { stageEvent } from '../../service/outbox.ts';
 import { startRelay } from '../../service/relay.ts';
 import { createMetrics } from '../../service/telemetry.ts';
 
-/** Where a writer dies. `never`: it publishes what is left and waits for its end. */
-export const killPoints = ['before the commit', 'after the commit', 'after storing, before marking', 'never'] as const;
-type KillPoint = (typeof killPoints)[number];
+/** Where a writer dies. */
+type KillPoint = 'before the commit' | 'after the commit' | 'after storing, before marking';
 
 const [databaseUrl, servers, orderId, point] = process.argv.slice(2) as [string, string, string, KillPoint];
 const die = (): void => void process.kill(process.pid, 'SIGKILL');
@@ -63,15 +62,11 @@ const commit = (version: number): Promise<void> =>
     await em.flush();
   });
 
-if (point === 'never') {
-  console.log('waiting');
-} else {
-  await commit(1);
-  // The relay publishes by the fast way from its first look at the stream on: it has to be under way when the process dies.
-  await published();
-  isArmed = true;
-  await commit(2);
-}
+await commit(1);
+// The relay publishes by the fast way from its first look at the stream on: it has to be under way when the process dies.
+await published();
+isArmed = true;
+await commit(2);
 
 async function published(): Promise<void> {
   for (;;) {
