@@ -9,7 +9,7 @@ import type { Database } from '../service/database.ts';
 import type { SubgraphEnv } from '../service/env.ts';
 import { createIdentity } from '../service/identity.ts';
 import { createLog } from '../service/log.ts';
-import { connectBroker, ensureStream, toNatsHeaders } from '../service/nats.ts';
+import { connectBroker, ensureStream, isNotFound, toNatsHeaders } from '../service/nats.ts';
 import type { Broker } from '../service/nats.ts';
 import { operationBatchType } from '../service/operation-batch.ts';
 import { startRelay } from '../service/relay.ts';
@@ -173,8 +173,11 @@ export async function startTestSubgraph<Context extends SubgraphContext>(
     ...events,
     async handled(ofStream, durable) {
       await eventually(async () => {
-        const info = await manager.consumers.info(ofStream, durable);
-        return info.num_pending === 0 && info.num_ack_pending === 0;
+        const info = await manager.consumers.info(ofStream, durable).catch((error: unknown) => {
+          // It is made a moment after the start.
+          if (!isNotFound(error)) throw error;
+        });
+        return info?.num_pending === 0 && info.num_ack_pending === 0;
       });
     },
     count: async (...tables) => {

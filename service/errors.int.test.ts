@@ -115,13 +115,13 @@ describe('the database', () => {
 });
 
 describe('the broker', () => {
-  const publish = async (): Promise<unknown> =>
-    (await broker.connection).jetstream().publish('order.placed.x', '', { timeout: 300 });
+  const publish = async (timeout = 5_000): Promise<unknown> =>
+    (await broker.connection).jetstream().publish('order.placed.x', '', { timeout });
   const command = (): Promise<unknown> =>
     requestCommand(broker, 'delivery.cancel', { orderId: 'o', customerId: 'alice', reason: null }, 300);
 
   test('without a stream or anyone who serves', async () => {
-    expect(await outcome(publish())).toBe('SERVICE_UNAVAILABLE');
+    expect(await outcome(publish(300))).toBe('SERVICE_UNAVAILABLE');
     expect(await outcome(command())).toMatch(/^(SERVICE_UNAVAILABLE|TIMEOUT)$/);
   });
 
@@ -134,7 +134,7 @@ describe('the broker', () => {
     await process.kill('SIGSTOP');
     try {
       // The signal takes a moment to reach every thread.
-      expect(await eventually(async () => [await outcome(publish())].find((each) => each !== 'ok'))).toBe(
+      expect(await eventually(async () => [await outcome(publish(300))].find((each) => each !== 'ok'))).toBe(
         'SERVICE_UNAVAILABLE',
       );
       expect(await outcome(command())).toMatch(/^(SERVICE_UNAVAILABLE|TIMEOUT)$/);
@@ -146,7 +146,7 @@ describe('the broker', () => {
     await process.stop();
     await lost;
     expect(broker.isConnected()).toBe(false);
-    expect(await outcome(publish())).toBe('SERVICE_UNAVAILABLE');
+    expect(await outcome(publish(300))).toBe('SERVICE_UNAVAILABLE');
     expect(await outcome(command())).toBe('SERVICE_UNAVAILABLE');
 
     const found = new Promise<unknown>((resolve) => broker.onConnect(resolve));

@@ -7,6 +7,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startNats } from '../dev/nats.ts';
+import { holdFreePort } from '../dev/ports.ts';
 import { createLog } from './log.ts';
 import { connectBroker } from './nats.ts';
 
@@ -40,18 +41,21 @@ test('closed before its first connection, it tries no more', async () => {
 });
 
 test('it connects to a broker that comes later', async () => {
-  const { server, address } = await listenWithoutBroker();
+  // Held until the broker takes it: the port of a server that has gone may be anybody's.
+  const held = await holdFreePort();
+  const { server, address } = await listenWithoutBroker(held.port);
   const broker = connectBroker({ servers: address, name: 'test', log });
   await once(server, 'connection');
   server.close();
   await once(server, 'close');
-  const port = Number(address.split(':')[1]);
-  const nats = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'broker-')), disposable: true, port });
+  const storeDir = await mkdtemp(join(tmpdir(), 'broker-'));
+  const nats = await startNats({ storeDir, disposable: true, port: held.port });
   try {
     await broker.connection;
     expect(broker.isConnected()).toBe(true);
   } finally {
     await broker.close();
     await nats.close();
+    held.release();
   }
 });

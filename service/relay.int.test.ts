@@ -254,7 +254,8 @@ describe.each(databaseEngines())('on $name', (engine) => {
     await second;
     answer.mockRestore();
     await eventually(async () => (await stored()).length === 4);
-    expect(await stored()).toEqual(['a:1', 'b:1', 'a:2', 'a:3']);
+    // Where `b` stands among them is not said: on a slow machine the claim on the second may run out meanwhile, and it goes out before.
+    expect((await stored()).filter((entry) => entry !== 'b:1')).toEqual(['a:1', 'a:2', 'a:3']);
   });
 
   test('G7: a stream that was destroyed is made anew and filled again', async () => {
@@ -360,7 +361,8 @@ describe.each(databaseEngines())('on $name', (engine) => {
     await nats.process.start();
     await relay();
     for (let version = 1; version <= 5; version += 1) await commit('c', version);
-    await eventually(async () => (await stored()).length === 6);
+    // Also `b:1`, where the claim of the relay that is held up runs out meanwhile.
+    await eventually(async () => (await stored()).filter((entry) => entry !== 'b:1').length === 6);
     natsLink.delay(0);
     databaseLink.cut(false);
     await eventually(async () => (await stored()).includes('b:1'));

@@ -202,6 +202,7 @@ describe('an order on hold', () => {
     const id = await held();
     expect((await cancel(id)).data).toMatchObject({ cancelOrder: { order: { status: 'CANCELLED' } } });
     expect((await release(id)).errors).toMatchObject([{ extensions: { code: 'ORDER_NOT_ON_HOLD' } }]);
+    await order.event('order.cancelled', id);
     expect(order.published(id).map(({ type }) => type)).not.toContain('order.placed');
   });
 });
