@@ -20,6 +20,6 @@ export default {
     { ...shared, displayName: 'integration', testMatch: ['<rootDir>/**/*.int.test.ts'] },
     { ...shared, displayName: 'end-to-end', testMatch: ['<rootDir>/tests/**/*.e2e.ts'] },
   ],
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   maxWorkers: 2,
 };

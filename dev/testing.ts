@@ -39,9 +39,10 @@ export async function startInfrastructure(): Promise<Infrastructure> {
 
 /**
  * Asks until `probe` gives something other than undefined or false, and gives that. For what shows itself only by being asked
- * (a row, a counter); what is announced is waited for by its event instead.
+ * (a row, a counter); what is announced is waited for by its event instead. The time-out says nothing of how fast it should be: it ends
+ * a test that waits in vain, and names what for.
  */
-export async function eventually<T>(probe: () => Promise<T | undefined | false>, timeoutMs = 20_000): Promise<T> {
+export async function eventually<T>(probe: () => Promise<T | undefined | false>, timeoutMs = 50_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const found = await probe();

@@ -33,12 +33,12 @@ beforeAll(async () => {
     // A broker of its own is not started then.
     inherit: { PATH, HOME, NATS_URL: nats.url },
   });
-}, 90_000);
+});
 afterAll(async () => {
   await stack.stop();
   await nats.close();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 test('orders are paid, delivered, cancelled and watched, and nobody was refused anything', async () => {
   const alice = await signIn(stack, 'alice');

@@ -48,11 +48,11 @@ beforeAll(async () => {
     processNames.map(async (name) => (await fetch(`${stack.processes[name].url}/metrics`)).text()),
   );
   series = [...pages.flatMap(seriesOf), { metric: 'up', labels: scraped }];
-}, 90_000);
+});
 afterAll(async () => {
   await watch.stop();
   await stack.stop();
-}, 30_000);
+});
 
 /** One line of a scrape. */
 interface Series {

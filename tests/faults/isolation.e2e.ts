@@ -27,11 +27,11 @@ beforeAll(async () => {
   world = await startWorld({ folder: join(folder, 'data'), instances: 1 });
   token = await world.issuer.token({ sub: 'alice' });
   await placeMany();
-}, 120_000);
+});
 afterAll(async () => {
   await world.close();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 const part = (name: string): SupervisedProcess => {
   const found = world.processes.get(name);
@@ -101,7 +101,7 @@ test('N2: with delivery down orders are placed and paid as fast as ever, and del
   expect(down.medianMs).toBeLessThan(before.medianMs * 3 + 50);
   await part('delivery').start();
   await reach([...before.ids, ...down.ids], ['ORDERED', 'PAID', 'DELIVERING']);
-}, 120_000);
+});
 
 test('N3: with payment down orders are placed as fast as ever, and paid and delivered when it is back', async () => {
   const before = await placeMany();
@@ -111,7 +111,7 @@ test('N3: with payment down orders are placed as fast as ever, and paid and deli
   expect(await timelineOf(down.ids[0] ?? '')).toEqual(['ORDERED']);
   await part('payment').start();
   await reach(down.ids, ['ORDERED', 'PAID', 'DELIVERING']);
-}, 120_000);
+});
 
 test('N3: with payment, delivery and NATS all down orders are placed as fast as ever, and the backlog drains', async () => {
   const before = await placeMany();
@@ -130,7 +130,7 @@ test('N3: with payment, delivery and NATS all down orders are placed as fast as 
   });
   await Promise.all(['nats', 'payment', 'delivery'].map((name) => part(name).start()));
   await reach(down.ids, ['ORDERED', 'PAID', 'DELIVERING']);
-}, 120_000);
+});
 
 test('N3: while every transaction of the consumers is stuck, orders are placed', async () => {
   const connections = subgraphEnv.DATABASE_BACKGROUND_POOL_SIZE.parse(undefined);
@@ -154,7 +154,7 @@ test('N3: while every transaction of the consumers is stuck, orders are placed',
     expect(await stuck()).toBe(connections);
   });
   await reach(ids, ['ORDERED', 'PAID', 'DELIVERING']);
-}, 120_000);
+});
 
 test('N1: an order is not cancelled while payment cannot confirm it, and is when payment is back', async () => {
   const { ids } = await placeMany();
@@ -175,7 +175,7 @@ test('N1: an order is not cancelled while payment cannot confirm it, and is when
   expect(new Date(payment?.cancelled_at ?? Infinity).getTime()).toBeLessThanOrEqual(
     new Date(order?.updated_at ?? 0).getTime(),
   );
-}, 120_000);
+});
 
 test('N1: a paid order is not cancelled while delivery cannot say whether the food was handed over', async () => {
   const { id } = await place();
@@ -186,7 +186,7 @@ test('N1: a paid order is not cancelled while delivery cannot say whether the fo
   await part('delivery').start();
   await reach([id], ['ORDERED', 'PAID', 'DELIVERING', 'CANCELLING', 'CANCELLED']);
   expect(await takenOf(id)).toBe(0);
-}, 120_000);
+});
 
 test('G5: a reply that is lost means unknown, and the cancel is driven on after the order service was killed', async () => {
   const { id } = await place();
@@ -201,7 +201,7 @@ test('G5: a reply that is lost means unknown, and the cancel is driven on after 
   await part('order').ready();
   await reach([id], ['ORDERED', 'PAID', 'DELIVERING', 'CANCELLING', 'CANCELLED']);
   expect(await takenOf(id)).toBe(0);
-}, 120_000);
+});
 
 test('G5: a cancel that overtakes order.placed leaves a marker, and the late event charges nothing', async () => {
   const order = { orderId: randomUUID(), customerId: 'alice' };
