@@ -104,7 +104,7 @@ export async function start(
     if (code !== 0 && code !== null) console.error(`${name} has ended:\n${said}`);
   });
   for (let attempt = 0; ; attempt++) {
-    if (child.exitCode !== null || attempt > 300) throw new Error(`${name} did not start:\n${said}`);
+    if (child.exitCode !== null || attempt > 3_000) throw new Error(`${name} did not start:\n${said}`);
     const status = await fetch(`http://127.0.0.1:${String(port)}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -114,7 +114,7 @@ export async function start(
       () => 0,
     );
     if (status === 200) break;
-    await pause(100);
+    await pause(10);
   }
   return { name, pid: child.pid ?? 0, port, stop: () => end(child) };
 }
