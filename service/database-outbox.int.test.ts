@@ -32,10 +32,22 @@ afterAll(async () => {
   await infrastructure.close();
 });
 
+const run = <Row>(sql: string): Promise<Row[]> => database.read().execute<Row[]>(sql);
 const claim = (me: string) => claimRows(database, { stream: 'ORDER', me, leaseMs: 60_000, limit: 500 });
 
-test('G7: 15,000 rows that a stream has lost are claimed at once, also while the statistics still say that there are none', async () => {
-  const run = (sql: string): Promise<unknown> => database.read().execute(sql);
+/** How many rows of the outbox, and entries of its indexes, the server has read so far: what a claim costs, on any machine. */
+async function rowsRead(): Promise<number> {
+  // A session hands its counts over when it is told to: side by side, both of the pool are.
+  const handOver = 'select pg_stat_force_next_flush()';
+  await Promise.all([run(handOver), run(handOver)]);
+  const [row] = await run<{ read: string }>(
+    `select (select seq_tup_read from pg_stat_user_tables where relname = 'outbox')
+       + (select sum(idx_tup_read) from pg_stat_user_indexes where relname = 'outbox') as read`,
+  );
+  return Number(row?.read);
+}
+
+test('G7: 15,000 rows that a stream has lost are claimed in a look or two, also while the statistics still say that there are none', async () => {
   await run('alter table outbox set (autovacuum_enabled = off)');
   await run(`insert into outbox_relay (stream, generation) values ('ORDER', 1)`);
   await run(`insert into outbox (id, aggregate_id, version, stream, subject, headers, payload, created_at, published_at, stream_seq)
@@ -44,10 +56,11 @@ test('G7: 15,000 rows that a stream has lost are claimed at once, also while the
   await run('analyze outbox');
   await run('update outbox set published_at = null, stream_seq = null');
 
-  const startedAt = performance.now();
+  const readBefore = await rowsRead();
   const first = await claim('one');
   const second = await claim('two');
-  expect(performance.now() - startedAt).toBeLessThan(3_000);
+  // Each claim looks through the backlog once or twice; a join of each row with each reads a thousand times as many.
+  expect((await rowsRead()) - readBefore).toBeLessThan(10 * 15_000);
   expect(first).toHaveLength(500);
   expect(second).toHaveLength(500);
   // In order, and never behind a row that somebody else has.
