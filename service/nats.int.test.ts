@@ -40,6 +40,27 @@ test('closed before its first connection, it tries no more', async () => {
   }
 });
 
+test('closed while it is being connected, it tells nobody of a connection', async () => {
+  const broken = Promise.withResolvers<void>();
+  const server = createServer((socket) => {
+    void broker.close();
+    socket.write('INFO {"server_id":"x","version":"2.9.10","proto":1,"headers":true,"max_payload":1048576}\r\n');
+    socket.on('data', (said) => {
+      if (said.includes('PING')) socket.write('PONG\r\n');
+    });
+    socket.on('close', broken.resolve);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const broker = connectBroker({ servers: `127.0.0.1:${String(port)}`, name: 'test', log });
+  let connections = 0;
+  broker.onConnect(() => (connections += 1));
+  void broker.connection.then(() => (connections += 1));
+  await broken.promise;
+  expect(connections).toBe(0);
+  server.close();
+});
+
 test('it connects to a broker that comes later', async () => {
   // Held until the broker takes it: the port of a server that has gone may be anybody's.
   const held = await holdFreePort();

@@ -42,6 +42,7 @@ export function connectBroker(options: {
   let current: NatsConnection | undefined;
   let connected = false;
   const closing = new AbortController();
+  const isClosing = (): boolean => closing.signal.aborted;
   const announce = (connection: NatsConnection): void => {
     connected = true;
     for (const listener of listeners) listener(connection);
@@ -63,9 +64,11 @@ export function connectBroker(options: {
 
   /** The client's own waiting for the first connection cannot be ended, so it is done here. */
   const connectAtLast = async (): Promise<NatsConnection> => {
-    while (!closing.signal.aborted) {
+    while (!isClosing()) {
       try {
-        return await connect(settings);
+        const established = await connect(settings);
+        if (!isClosing()) return established;
+        await established.close();
       } catch (error) {
         log.debug({ error }, 'no broker yet');
         const wait = reconnectMs * (1 + Math.random());
@@ -78,7 +81,6 @@ export function connectBroker(options: {
   const connection = (async (): Promise<NatsConnection> => {
     const established = await connectAtLast();
     current = established;
-    if (closing.signal.aborted) await established.close();
     void (async () => {
       for await (const status of established.status()) {
         if (status.type === Events.Disconnect) {
