@@ -9,6 +9,7 @@ import type { NatsConnection } from 'nats';
 import { pino } from 'pino';
 import { eventually, startInfrastructure } from '../dev/testing.ts';
 import type { Infrastructure } from '../dev/testing.ts';
+import { startProxy } from '../tests/faults/proxy.ts';
 import { cloudEventHeaders } from './cloudevent.ts';
 import { startConsumer } from './consumer.ts';
 import type { Handlers, Incoming } from './consumer.ts';
@@ -90,8 +91,8 @@ async function publish(orderId: string, version: number, id: string, messageId =
   );
 }
 
-function consume(handle: Handlers['payment.declined'], concurrency = 8): void {
-  const options = { broker, streamSettings, concurrency, log, metrics: createMetrics('test') };
+function consume(handle: Handlers['payment.declined'], by = broker): void {
+  const options = { broker: by, streamSettings, concurrency: 8, log, metrics: createMetrics('test') };
   const stop = startConsumer(
     { stream: 'PAYMENT', durable: 'test', on: { 'payment.declined': handle ?? recordEffect } },
     options,
@@ -307,23 +308,40 @@ test('a consumer may start before its stream, and lives through the loss of stre
   expect(await effects()).toEqual(['a:1', 'a:2']);
 });
 
-test('a consumer that is ahead of a stream which lost its end is made anew, and misses nothing that takes its place', async () => {
+test.each([
+  ['misses nothing that takes its place', 1, true],
+  ['misses nothing where more than was lost has taken its place before it looks', 4, false],
+])('a consumer that is ahead of a stream which lost its end is made anew, and %s', async (_, count, starts) => {
   const { nats } = infrastructure;
   const messages = join(nats.storeDir, 'jetstream', '$G', 'streams', 'PAYMENT', 'msgs');
-  const saved = join(infrastructure.folder, 'saved');
+  const saved = join(infrastructure.folder, `saved-${String(count)}`);
+  const link = await startProxy([nats.port]);
+  const itsBroker = connectBroker({ servers: `nats://127.0.0.1:${String(link.port)}`, name: 'its', log });
+  const versions = async (from: number, to: number): Promise<void> => {
+    for (let version = from; version <= to; version += 1)
+      await publish('a', version, `${String(count)}-${String(version)}`);
+  };
   await makeStream();
-  for (let version = 1; version <= 3; version += 1) await publish('a', version, `event-1${String(version)}`);
+  await versions(1, 3);
   await nats.process.stop();
   await cp(messages, saved, { recursive: true });
   await nats.process.start();
-  consume(recordEffect);
-  for (let version = 4; version <= 6; version += 1) await publish('a', version, `event-1${String(version)}`);
+  consume(recordEffect, itsBroker);
+  await versions(4, 6);
   await eventually(async () => (await effects()).length === 6);
+  const stop = (): Promise<unknown> => Promise.all(cleanups.splice(0).map((close) => close()));
+  if (starts) await stop();
   await nats.process.stop();
+  link.setTargets([]);
   await rm(messages, { recursive: true });
   await cp(saved, messages, { recursive: true });
   await nats.process.start();
-  await publish('a', 7, 'event-17');
-  await eventually(async () => (await effects()).length === 7);
-  expect((await effects()).at(-1)).toBe('a:7');
+  await versions(7, 6 + count);
+  link.setTargets([nats.port]);
+  if (starts) consume(recordEffect, itsBroker);
+  await eventually(async () => (await effects()).length === 6 + count);
+  expect((await effects()).slice(6)).toEqual(Array.from({ length: count }, (_each, index) => `a:${String(7 + index)}`));
+  await stop();
+  await itsBroker.close();
+  await link.close();
 });

@@ -1,6 +1,6 @@
 // Consumers: durable JetStream consumers whose events take effect once, in order for each aggregate, and whose poison is parked.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ConsumerMessages, JsMsg, NatsConnection } from 'nats';
+import type { ConsumerMessages, JetStreamManager, JsMsg, NatsConnection } from 'nats';
 import type { EventType, StreamName } from '../schema/events.ts';
 import { readCloudEvent } from './cloudevent.ts';
 import type { ReceivedEvent } from './cloudevent.ts';
@@ -59,6 +59,8 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
   const isStopping = (): boolean => stopping.signal.aborted;
   let messages: ConsumerMessages | undefined;
   let connections = 0;
+  /** The newest message that this process was given; a stream that no longer holds it has lost its end. */
+  let newest: Place | undefined;
 
   const run = async (): Promise<void> => {
     while (!isStopping()) {
@@ -85,9 +87,11 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
     const settings = { filter: definition.filter, ackWaitMs, maxAckPending: options.concurrency * 4 };
     await ensureConsumer(manager, stream, durable, settings);
     const [{ state }, consumer] = [await manager.streams.info(stream), await manager.consumers.info(stream, durable)];
-    if (consumer.delivered.stream_seq > state.last_seq) {
+    const isAhead = consumer.delivered.stream_seq > state.last_seq;
+    if (isAhead || !(await holds(manager, stream, newest, state.first_seq))) {
       // The stream lost its end: this durable would pass over what is published in its place. The inbox knows the repeats.
       log.warn({ durable, stream }, 'consumer is ahead of its stream: making it anew');
+      newest = undefined;
       await manager.consumers.delete(stream, durable);
       await ensureConsumer(manager, stream, durable, settings);
     }
@@ -103,6 +107,7 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
     }, signOfLifeMs);
     try {
       for await (const message of incoming) {
+        if (message.seq > (newest?.seq ?? 0)) newest = placeOf(message);
         await lanes.run(message.headers?.get('ce-subject') ?? message.subject, async () => {
           taken.add(message);
           await handleOne(connection, message);
@@ -195,6 +200,32 @@ export function startConsumer(definition: ConsumerDefinition, options: ConsumerO
     await messages?.close();
     await running;
   };
+}
+
+/** Where a message is stored, and since when. */
+interface Place {
+  readonly seq: number;
+  readonly storedAt: number;
+}
+
+const placeOf = ({ seq, info }: JsMsg): Place => ({ seq, storedAt: Math.floor(info.timestampNanos / 1e6) });
+
+/** Whether a stream still holds what it did, or has let it go for its age. Where its end was lost, other messages take the places. */
+async function holds(
+  manager: JetStreamManager,
+  stream: StreamName,
+  place: Place | undefined,
+  firstSeq: number,
+): Promise<boolean> {
+  if (place === undefined || place.seq < firstSeq) return true;
+  try {
+    const { time } = await manager.streams.getMessage(stream, { seq: place.seq });
+    // A delivery tells nanoseconds in a number that is not exact.
+    return Math.abs(time.getTime() - place.storedAt) <= 1;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
 }
 
 /** Runs work of one key in order, of different keys at once, up to `limit`; `run` waits for a place, which is the back-pressure. */

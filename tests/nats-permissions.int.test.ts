@@ -126,6 +126,16 @@ describe('JetStream', () => {
     }
   });
 
+  test('what stands at a place of a stream is read by those who hear it', async () => {
+    const heard = { order: streamNames, payment: ['PAYMENT', 'ORDER'], delivery: ['DELIVERY', 'PAYMENT'] };
+    for (const [user, own] of Object.entries(heard)) {
+      for (const stream of ['ORDER', 'PAYMENT', 'DELIVERY']) {
+        const said = await publish(user as User, `$JS.API.STREAM.MSG.GET.${stream}`);
+        expect(said).toBe(own.includes(stream) ? undefined : refused);
+      }
+    }
+  });
+
   test('a durable is managed, read and acknowledged by its service alone', async () => {
     const durables = { 'order-payment': 'PAYMENT', 'order-delivery': 'DELIVERY', 'payment-order': 'ORDER' };
     for (const [durable, stream] of Object.entries({ ...durables, 'delivery-payment': 'PAYMENT' })) {
