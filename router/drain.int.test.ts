@@ -55,7 +55,10 @@ test('a connection that was never used does not hold up the drain', async () => 
 });
 
 test('an answer that its client is still reading comes whole', async () => {
-  const other = await startTestRouter();
+  const other = await startTestRouter({
+    SUBGRAPH_RESPONSE_LIMIT_BYTES: '50000000',
+    OPERATION_RESPONSE_LIMIT_BYTES: '50000000',
+  });
   const asked = request(other.url, { method: 'POST', agent: false, headers: { 'content-type': 'application/json' } });
   // More than the system takes off the router before the client has read any of it.
   const fields = Array.from({ length: 12 }, (_, n) => `a${n}: huge`);
