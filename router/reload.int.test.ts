@@ -65,13 +65,13 @@ beforeAll(async () => {
   // Nothing but the file and what turns authentication off: no broker, no keys. That the machine is busy turns nobody away.
   const environment = { AUTH_MODE: 'off', EVENT_LOOP_DELAY_MS: '600000' };
   router = await startRouterProcess(['--supergraph', file, '--port', '0'], environment);
-}, 30_000);
+});
 afterAll(async () => {
   expect(await router.stop()).toBe(0);
   await Promise.all([oldShop.stop(), newShop.stop(), stock.stop()]);
   stockPort.release();
   await rm(folder, { recursive: true });
-}, 30_000);
+});
 
 const answering = (where: string) => (response: Parameters<typeof reply>[0]) =>
   reply(response, { data: { where, secret: `of the ${where}`, item: { __typename: 'Item', id: '1' } } });
@@ -189,7 +189,7 @@ test('ten new supergraphs and three restarts of a subgraph, and no request fails
     JSON.stringify([200, { item: { left: null } }]),
   ]);
   expect((await router.ask('{ version10 }')).status).toBe(200);
-}, 120_000);
+});
 
 describe('a start', () => {
   test.each([
