@@ -4,7 +4,8 @@ import { CodedError } from '../service/errors.ts';
 import { permit } from './auth.ts';
 import type { Permission } from './auth.ts';
 import type { CheckCost } from './cost-limit.ts';
-import { executeOperation } from './executor/execute.ts';
+import { brokenResult, executeOperation } from './executor/execute.ts';
+import type { Deferral } from './executor/deferral.ts';
 import { executeIncrementally } from './executor/incremental.ts';
 import type { IncrementalExecution } from './executor/incremental.ts';
 import type { SubgraphFetch } from './executor/execute.ts';
@@ -67,7 +68,12 @@ export async function answerInPieces(
   if (!operation.mayDefer) return undefined;
   const variables = coerceVariables(operation, given, variableLimits);
   if (!variables.ok) return { errors: variables.errors };
-  const deferral = operation.deferralFor(variables.values);
+  let deferral: Deferral | undefined;
+  try {
+    deferral = operation.deferralFor(variables.values);
+  } catch (error) {
+    return brokenResult(error, []);
+  }
   if (deferral === undefined || permit(operation, viewer).errors.length > 0) return undefined;
   const { errors } = checkCost(operation, variables.values);
   if (errors.length > 0) return { errors };

@@ -212,6 +212,27 @@ describe('left to Apollo Server is', () => {
     });
   });
 
+  test('what is deferred and cannot be planned so, as much as what cannot be planned at all', async () => {
+    const { planner } = graph.supergraph;
+    const { buildQueryPlan } = planner;
+    const accept = 'multipart/mixed;deferSpec=20220824, application/json';
+    const request = post({ query: 'query Parts { thing { id ... @defer { name } } }' }, { ...json, accept });
+    // Planned in one piece when it is prepared, and in parts when it is known who asks.
+    const prepared = prepare(graph.supergraph, 'query Parts { thing { id ... @defer { name } } }', undefined);
+    expect(prepared.ok).toBe(true);
+    planner.buildQueryPlan = () => {
+      throw new Error('no path from 10.0.0.7');
+    };
+    try {
+      const answer = await ask(lanes, request);
+      expect([answer.status, answer.throughApollo]).toEqual([500, true]);
+      expect(answer.summaries).toMatchObject([{ codes: ['INTERNAL_SERVER_ERROR'] }]);
+      expect(answer.text).not.toContain('10.0.0.7');
+    } finally {
+      planner.buildQueryPlan = buildQueryPlan;
+    }
+  });
+
   test('a token that does not hold', async () => {
     const { again } = await compare(post({ query: '{ thing { id } }' }), true);
     expect([again.status, again.throughApollo, again.fetches]).toEqual([401, true, 0]);

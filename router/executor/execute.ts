@@ -129,7 +129,7 @@ export function respond<Context>(
 }
 
 /** Our own fault, or data that nobody thought of: told as an error like any other. */
-function brokenResult(error: unknown, known: readonly GraphQLError[]): ExecutionResult {
+export function brokenResult(error: unknown, known: readonly GraphQLError[]): ExecutionResult {
   return { errors: [...known, toGraphQLError(textOfRejection(error), undefined)], data: null };
 }
 

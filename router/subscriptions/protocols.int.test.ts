@@ -8,7 +8,7 @@ import type { Nats } from '../../dev/nats.ts';
 import { stopClock } from '../test-clock.ts';
 import { clients } from './test-clients.ts';
 import type { ClientSubscription } from './test-clients.ts';
-import { composeThings, renewThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
+import { composeThings, renewThingsStream, startTestLive, testSupergraph, tokenOf, watch } from './test-live.ts';
 import type { TestLive, TestLiveOptions } from './test-live.ts';
 
 let broker: Nats;
@@ -167,6 +167,28 @@ describe.each(Object.entries(clients))('%s', (_name, createClient) => {
         await new Promise(setImmediate);
     });
   });
+});
+
+test.each(['graphql-ws', 'graphql-sse'] as const)('what cannot be planned is told so, masked: %s', async (name) => {
+  const { planner } = testSupergraph;
+  const { buildQueryPlan } = planner;
+  planner.buildQueryPlan = () => {
+    throw new Error('no path');
+  };
+  live = await startTestLive({ natsUrl: broker.url });
+  try {
+    for (const query of [
+      'query Lost { thing(id: "p") { name } }',
+      'subscription Lost { thingChanged(id: "p") { version } }',
+    ]) {
+      const asked = clients[name]?.(live.httpUrl, tokenOf('alice')).subscribe(query);
+      await expect(asked?.next()).rejects.toMatchObject({ code: 'INTERNAL_SERVER_ERROR' });
+    }
+    expect(live.reports).toEqual(Array.from({ length: 2 }, () => 'unknown  INTERNAL_SERVER_ERROR'));
+  } finally {
+    planner.buildQueryPlan = buildQueryPlan;
+    await live.close();
+  }
 });
 
 test.each(['text/event-stream', 'multipart/mixed;boundary="graphql";subscriptionSpec=1.0, application/json'])(
