@@ -4,6 +4,7 @@ import type { Client, ClientOptions } from 'graphql-ws';
 import { connect } from 'nats';
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
@@ -132,6 +133,7 @@ export interface TestLive {
   /** For WebSockets. */
   readonly url: string;
   readonly httpUrl: string;
+  readonly server: Server;
   readonly nats: NatsConnection;
   readonly manager: JetStreamManager;
   readonly metrics: LiveMetrics;
@@ -255,6 +257,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
   return {
     url,
     httpUrl: url.replace('ws', 'http'),
+    server,
     nats,
     manager,
     metrics,

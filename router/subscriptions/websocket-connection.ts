@@ -165,6 +165,8 @@ export class WebSocketConnection {
     const number = typeof code === 'number' ? code : closeCodes[code];
     this.#host.metrics.closes.inc({ code: String(number) });
     this.#ws.close(number, reason);
+    // Its own word to close must be heard, also of one that was not read from.
+    this.#ws.resume();
     this.end();
   }
 
@@ -195,7 +197,8 @@ export class WebSocketConnection {
   }
 
   beat(): void {
-    if (this.#alive) {
+    // A slow one is not heard meanwhile, and has a time of its own.
+    if (this.#alive || this.#slowTimer !== undefined) {
       this.#alive = false;
       if (this.#ws.readyState === WebSocket.OPEN) this.#stream.write(pingFrame);
       return;
@@ -249,9 +252,12 @@ export class WebSocketConnection {
       return;
     }
     this.#slowTimer = setTimeout(() => this.close('SUBSCRIPTION_SLOW_CONSUMER'), limits.slowConsumerMs);
+    // Whoever does not read is not read from: each question more would be one answer more to keep.
+    this.#ws.pause();
     this.#stream.once('drain', () => {
       clearTimeout(this.#slowTimer);
       this.#slowTimer = undefined;
+      this.#ws.resume();
       for (const sink of [...this.#sinks.values()]) sink.resume();
     });
   }

@@ -2,7 +2,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Client } from 'graphql-ws';
 import { mkdtemp } from 'node:fs/promises';
-import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
@@ -330,53 +329,6 @@ describe('a client that goes', () => {
     const { url } = await start({ limits: { initTimeoutMs: 50 } });
     const socket = new WebSocket(url, 'graphql-transport-ws');
     expect(await new Promise((resolve) => socket.once('close', resolve))).toBe(4408);
-  });
-});
-
-describe('a client that does not read', () => {
-  test('is closed with a typed code, holds nobody up, and resumes behind what it was given', async () => {
-    using clock = stopClock();
-    const { client, publish, metrics } = await start({ limits: { slowConsumerMs: 200 } });
-    await publish('alice', 'a', 1);
-    const sockets: WebSocket[] = [];
-    class KeptSocket extends WebSocket {
-      constructor(...args: ConstructorParameters<typeof WebSocket>) {
-        super(...args);
-        sockets.push(this);
-      }
-    }
-    const query = 'subscription ($after: String) { thingChanged(id: "a", after: $after) { cursor version note } }';
-    const slow = watch(client(tokenOf('alice'), { webSocketImpl: KeptSocket }), query);
-    const fast = watch(client(tokenOf('alice')), query);
-    await Promise.all([slow.next(), fast.next()]);
-    const raw = (sockets[0] as unknown as { _socket: Socket })._socket;
-    raw.pause();
-    const note = 'x'.repeat(400_000);
-    const versions = Array.from({ length: 40 }, (_, index) => index + 2);
-    for (const version of versions) {
-      await publish('alice', 'a', version, { note });
-      expect((await fast.next()).data?.['thingChanged']).toMatchObject({ version });
-    }
-    const seen: number[] = [];
-    let cursor: unknown;
-    // Whoever reads has all by now. Reading again before it was given up, the slow one would catch up, and never be closed.
-    clock.advance(200);
-    expect((await metrics.closes.get()).values).toEqual([{ labels: { code: '4411' }, value: 1 }]);
-    raw.resume();
-    const closed = (async (): Promise<unknown> => {
-      for (;;) {
-        const result = await slow.next().catch((error: unknown) => ({ ended: error }));
-        if ('ended' in result) return result.ended;
-        seen.push(Number(result.data?.['thingChanged']?.['version']));
-        cursor = result.data?.['thingChanged']?.['cursor'];
-      }
-    })();
-    expect(await closed).toMatchObject({ code: 4411, reason: 'SUBSCRIPTION_SLOW_CONSUMER' });
-    expect(seen).toEqual(versions.slice(0, seen.length));
-    const resumed = watch(client(tokenOf('alice')), query, { after: cursor });
-    for (const version of versions.slice(seen.length)) {
-      expect((await resumed.next()).data?.['thingChanged']).toMatchObject({ version });
-    }
   });
 });
 
