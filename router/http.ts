@@ -74,6 +74,8 @@ export interface HttpServer {
   announceDrain(): void;
   /** Closes each connection behind its next answer, then, when `drainMs` are over, those that are idle; answers what was asked. */
   close(): Promise<void>;
+  /** Cuts off whoever is connected still: a client that does not send, read or end what it began. */
+  cutOff(): void;
 }
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
@@ -282,6 +284,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }),
     announceDrain() {
       draining = true;
+    },
+    cutOff() {
+      if (sockets.size > 0) log.warn({ connections: sockets.size }, 'connections are cut off: their clients hold them');
+      for (const socket of sockets) socket.destroy();
     },
     async close() {
       this.announceDrain();

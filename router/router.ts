@@ -55,7 +55,7 @@ export interface Router {
   usePersistedList(json: string): void;
   /**
    * Drains: sockets are told, requests under way are answered, then everything is closed. Shortly before the time for it is over, what
-   * still waits for a subgraph is answered with TIMEOUT.
+   * still waits for a subgraph is answered with TIMEOUT, and clients that hold their connections are cut off.
    */
   close(): Promise<void>;
 }
@@ -230,15 +230,16 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       }
     },
     async close() {
-      const abandoning = setTimeout(client.abandon, abandonAfterMs(config));
+      const { SHUTDOWN_TIMEOUT_MS: whole } = config;
+      const last = Math.min(1_000, whole / 4);
+      const abandoning = setTimeout(client.abandon, whole - last);
+      const cuttingOff = setTimeout(http.cutOff, whole - last / 2);
       await resources.disposeAsync();
       clearTimeout(abandoning);
+      clearTimeout(cuttingOff);
     },
   };
 }
-
-/** Milliseconds of a shutdown after which no subgraph is waited for: time is left to say so to those who asked, and to close. */
-const abandonAfterMs = ({ SHUTDOWN_TIMEOUT_MS: whole }: RouterConfig): number => whole - Math.min(1_000, whole / 4);
 
 /** Most brokers are there within milliseconds; one that is away must not keep queries and orders from being answered. */
 const firstConnectionMs = 1_500;

@@ -1,6 +1,9 @@
 // A router that is told to go while a subgraph hangs: those who wait are told so, and the exit is clean all the same.
 import { afterEach, expect, test } from '@jest/globals';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { composeSupergraph } from '../schema/compose.ts';
@@ -50,6 +53,37 @@ test('what a subgraph leaves unanswered ends with its code a second before the t
     data: { slow: null },
     errors: [{ extensions: { code: 'TIMEOUT' } }],
   });
+  await closed;
+});
+
+test('clients that neither send nor end what they began are cut off half a second before', async () => {
+  using clock = stopClock();
+  const router = await startTestRouter({ LIVE_DRAIN_MS: '0', SHUTDOWN_TIMEOUT_MS: '4000' });
+  cleanUp.push(() => router.close());
+  const { hostname, port } = new URL(router.origin);
+  const begin = async (head: readonly string[], isBegun: (answer: string) => boolean): Promise<Socket> => {
+    const socket = connect(Number(port), hostname);
+    socket.write(`${[...head, `host: ${hostname}`].join('\r\n')}\r\n\r\n`);
+    let answer = '';
+    while (!isBegun(answer)) answer += String((await once(socket, 'data')) as [Buffer]);
+    return socket;
+  };
+  const json = ['content-type: application/json', 'content-length: 100'];
+  // It is asked to go on, so it is known to have arrived.
+  const sending = await begin(['POST /graphql HTTP/1.1', ...json, 'expect: 100-continue'], (one) =>
+    one.includes(' 100 '),
+  );
+  const upgrade = ['connection: upgrade', 'upgrade: websocket', 'sec-websocket-version: 13'];
+  const key = ['sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-protocol: graphql-transport-ws'];
+  const watching = await begin(['GET /graphql HTTP/1.1', ...upgrade, ...key], (one) => one.includes(' 101 '));
+  const ends = [sending, watching].map(async (socket) => {
+    socket.on('error', () => undefined);
+    socket.resume();
+    await once(socket, 'close');
+  });
+  const closed = router.router.close();
+  clock.advance(3_500);
+  await Promise.all(ends);
   await closed;
 });
 
