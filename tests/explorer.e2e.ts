@@ -8,7 +8,7 @@ import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { startStack } from '../dev/stack.ts';
 import type { Stack } from '../dev/stack.ts';
-import { signIn, subscriptionsOpen } from './client.ts';
+import { patient, signIn, subscriptionsOpen } from './client.ts';
 
 const screenshots = new URL('../test-output/', import.meta.url).pathname;
 const kimbap = '0190a000-0000-7000-8000-000000000001';
@@ -18,7 +18,11 @@ let browser: Browser;
 
 beforeAll(async () => {
   [stack, browser] = await Promise.all([
-    startStack({ dataDir: await mkdtemp(join(tmpdir(), 'baedal-explorer-')), disposable: true }),
+    startStack({
+      dataDir: await mkdtemp(join(tmpdir(), 'baedal-explorer-')),
+      disposable: true,
+      environment: { router: patient },
+    }),
     chromium.launch({
       executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
       args: [

@@ -8,7 +8,7 @@ import type { Nats } from '../dev/nats.ts';
 import { processNames } from '../dev/stack-addresses.ts';
 import { startStack } from '../dev/stack.ts';
 import type { Stack } from '../dev/stack.ts';
-import { signIn } from './client.ts';
+import { patient, signIn } from './client.ts';
 import { accountsConfig, natsPassword } from './nats-accounts.ts';
 
 const kimbap = '0190a000-0000-7000-8000-000000000001';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   nats = await startNats({ storeDir: join(folder, 'nats'), disposable: true, configExtra: await accountsConfig() });
   const address = nats.url.slice('nats://'.length);
   const environment = Object.fromEntries(
-    processNames.map((name) => [name, { NATS_URL: `nats://${name}:${natsPassword(name)}@${address}` }]),
+    processNames.map((name) => [name, { ...patient, NATS_URL: `nats://${name}:${natsPassword(name)}@${address}` }]),
   );
   const { PATH, HOME } = process.env;
   stack = await startStack({

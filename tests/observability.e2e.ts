@@ -10,7 +10,7 @@ import { processNames } from '../dev/stack-addresses.ts';
 import { startStack } from '../dev/stack.ts';
 import type { Stack } from '../dev/stack.ts';
 import { errorTable } from '../service/errors.ts';
-import { signIn } from './client.ts';
+import { patient, signIn } from './client.ts';
 import type { Watch } from './client.ts';
 import { resultLabels, selectorsIn } from './promql.ts';
 
@@ -30,6 +30,7 @@ beforeAll(async () => {
   stack = await startStack({
     dataDir: await mkdtemp(join(tmpdir(), 'baedal-observability-')),
     disposable: true,
+    environment: { router: patient },
   });
   // One order with a watcher, so that what is counted has been counted.
   const alice = await signIn(stack, 'alice');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { processNames, subgraphNames } from '../dev/stack-addresses.ts';
 import { startStack } from '../dev/stack.ts';
 import type { Stack } from '../dev/stack.ts';
-import { signIn, subscriptionsOpen } from './client.ts';
+import { patient, signIn, subscriptionsOpen } from './client.ts';
 import type { Customer } from './client.ts';
 
 const kimbap = '0190a000-0000-7000-8000-000000000001';
@@ -36,7 +36,11 @@ let rider: Customer;
 let operator: Customer;
 
 beforeAll(async () => {
-  stack = await startStack({ dataDir: await mkdtemp(join(tmpdir(), 'baedal-e2e-')), disposable: true });
+  stack = await startStack({
+    dataDir: await mkdtemp(join(tmpdir(), 'baedal-e2e-')),
+    disposable: true,
+    environment: { router: patient },
+  });
   alice = await signIn(stack, 'alice');
   bob = await signIn(stack, 'bob');
   rider = await signIn(stack, 'rider', 'deliveries:read deliveries:write');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startStack } from '../dev/stack.ts';
 import type { Stack } from '../dev/stack.ts';
-import { signIn, subscriptionsOpen } from './client.ts';
+import { patient, signIn, subscriptionsOpen } from './client.ts';
 import type { Customer } from './client.ts';
 import { receiveTraces } from './trace-receiver.ts';
 import type { ExportedSpan, TraceReceiver } from './trace-receiver.ts';
@@ -53,7 +53,10 @@ beforeAll(async () => {
     dataDir: await mkdtemp(join(tmpdir(), 'baedal-trace-')),
     disposable: true,
     // Spans are sent as they end, nearly, instead of every five seconds.
-    environment: { all: { OTEL_EXPORTER_OTLP_ENDPOINT: traces.endpoint, OTEL_BSP_SCHEDULE_DELAY: '100' } },
+    environment: {
+      all: { OTEL_EXPORTER_OTLP_ENDPOINT: traces.endpoint, OTEL_BSP_SCHEDULE_DELAY: '100' },
+      router: patient,
+    },
   });
   alice = await signIn(stack, 'alice');
 });

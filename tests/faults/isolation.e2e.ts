@@ -12,6 +12,7 @@ import type { EventData } from '../../schema/events.ts';
 import { cloudEventHeaders } from '../../service/cloudevent.ts';
 import { subgraphEnv } from '../../service/env.ts';
 import { toNatsHeaders } from '../../service/nats.ts';
+import { patient } from '../client.ts';
 import { ask } from './client.ts';
 import { startWorld } from './world.ts';
 import type { World } from './world.ts';
@@ -24,7 +25,7 @@ let token: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'baedal-isolation-'));
-  world = await startWorld({ folder: join(folder, 'data'), instances: 1 });
+  world = await startWorld({ folder: join(folder, 'data'), instances: 1, environment: { router: patient } });
   token = await world.issuer.token({ sub: 'alice' });
   await placeMany();
 });
