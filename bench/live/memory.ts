@@ -4,6 +4,9 @@ import { plainFields } from './bench.ts';
 import type { Bench } from './bench.ts';
 import { cpuMs, round } from './processes.ts';
 
+/** A minute holds two heartbeats of each socket, and the collection after half a minute of quiet. */
+const idleMs = 60_000;
+
 /** Resident memory for each socket with its subscriptions. One case for each run: a heap that has grown before would hide the growth. */
 export async function memory(bench: Bench, count: number, each: number): Promise<void> {
   const clients = [await bench.start('./clients.ts'), await bench.start('./clients.ts')];
@@ -15,12 +18,12 @@ export async function memory(bench: Bench, count: number, each: number): Promise
   );
   const after = await bench.settledKb();
   const cpu = cpuMs(bench.router.pid);
-  await pause(20_000);
+  await pause(idleMs);
   console.log({
     sockets: count,
     subscriptions: count * each,
     errors: answers.reduce((sum, { errors }) => sum + errors, 0),
     routerKbPerSocket: round((after - before) / count),
-    idleCpuPercent: round((cpuMs(bench.router.pid) - cpu) / 200),
+    idleCpuPercent: round((100 * (cpuMs(bench.router.pid) - cpu)) / idleMs),
   });
 }
