@@ -71,7 +71,7 @@ function evidence(status: 'DELIVERED' | 'CANCELLED'): Evidence {
     cancelAnswer: undefined,
   };
   const events = timeline.map(({ status: seen, version }) => ({
-    ...{ orderId: 'o', version, status: seen, epoch: 1, at: at(version), connection: 1 },
+    ...{ orderId: 'o', version, status: seen, epoch: 1, skipped: 0, at: at(version), connection: 1 },
   }));
   const watchers = [{ name: 'watcher', watches: () => true, events }];
   return { snapshot, customers: [customer], told: new Map(), watchers };
@@ -185,10 +185,14 @@ test.each<[string, 'DELIVERED' | 'CANCELLED', (honest: Evidence) => Evidence]>([
   expect(rulesBroken(status, crime)).toContain(rule);
 });
 
-/** What is said of a watcher that saw these versions, each in an epoch, where some were stored in another stream at first. */
+/**
+ * What is said of a watcher that saw these versions, each in an epoch, where some were stored in another stream at first, and with some of
+ * which it was told that so many gave way.
+ */
 function seeing(
   epochs: Readonly<Record<number, number>>,
   places: Readonly<Record<number, { readonly streamCreated: string; readonly sequence: number }>> = {},
+  skipped: Readonly<Record<number, number>> = {},
 ): string[] {
   return rulesBroken('DELIVERED', (honest) => ({
     ...honest,
@@ -200,12 +204,19 @@ function seeing(
       ...one,
       events: one.events.flatMap((event) => {
         const epoch = epochs[event.version];
-        return epoch === undefined ? [] : [{ ...event, epoch }];
+        return epoch === undefined ? [] : [{ ...event, epoch, skipped: skipped[event.version] ?? 0 }];
       }),
     })),
   }));
 }
 const gap = ['watchers see no gap'];
+
+test('what gave way to a newer one is told with it, and no more than that', () => {
+  expect(seeing({ 1: 1, 3: 1, 4: 1 }, {}, { 3: 1 })).toEqual([]);
+  expect(seeing({ 3: 1, 4: 1 }, {}, { 3: 2 })).toEqual([]);
+  expect(seeing({ 1: 1, 4: 1 }, {}, { 4: 1 })).toEqual(gap);
+  expect(seeing({ 1: 1, 2: 1, 3: 1, 4: 1 }, {}, { 4: 1 })).toEqual(gap);
+});
 
 test('what was stored before a watcher began, or between two of its beginnings, is not its to see', () => {
   expect(seeing({ 2: 1, 3: 1, 4: 1 })).toEqual([]);

@@ -72,7 +72,7 @@ cancels asked            ${share(report.cancelAsked)}
 cancels done             ${share(report.ended['CANCELLED'] ?? 0)}
 answers lost, asked again ${String(report.answersLost)}
 faults                   ${String(Object.values(faults).reduce((sum, count) => sum + count, 0))}  (${JSON.stringify(faults)})
-status events watched    ${String(report.watched)}
+status events watched    ${String(report.watched)}, and ${String(report.gaveWay)} gave way to newer ones
 watchers started anew    ${String(report.watcherGaps.length)} times
 longest time to an end   ${(report.longestToEndMs / 1000).toFixed(1)} s
 settled after            ${(report.settledAfterMs / 1000).toFixed(1)} s

@@ -45,6 +45,8 @@ export interface FaultReport {
   /** Orders whose first answer was lost. */
   readonly answersLost: number;
   readonly watched: number;
+  /** Those that gave way to newer ones, as the watchers were told. */
+  readonly gaveWay: number;
   /** Where a watcher was told to start anew: what happened then was not its to see. */
   readonly watcherGaps: readonly { readonly name: string; readonly from: number; readonly to: number }[];
   readonly violations: readonly Violation[];
@@ -154,6 +156,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultReport> 
       settledAfterMs,
       answersLost: customers.records.filter(({ attempts }) => attempts > 1).length,
       watched: watchers.reduce((sum, { events }) => sum + events.length, 0),
+      gaveWay: watchers.flatMap(({ events }) => events).reduce((sum, { skipped }) => sum + skipped, 0),
       watcherGaps: watchers.flatMap(({ name, gaps }) => gaps.slice(1).map((gap) => ({ name, ...gap }))),
       violations,
       startedAt: performance.timeOrigin + startedAt,

@@ -1,4 +1,5 @@
-// What must hold for watchers (G8): what they saw of an order is its timeline, in order, without gap or repeat.
+// What must hold for watchers (G8): what they saw of an order is its timeline, in order, without repeat and without a gap that they were
+// not told of.
 import type { OrderStatus } from '../../schema/events.ts';
 import type { Report } from './checker.ts';
 import type { OrderFact, Place, Snapshot } from './snapshot.ts';
@@ -9,6 +10,8 @@ export interface SeenEvent {
   readonly status: OrderStatus;
   /** Rises when the watcher was told to start anew, behind which an event may come once more. */
   readonly epoch: number;
+  /** How many older ones of the order gave way to it, as the router told with it: the client or its beginning was too slow for all. */
+  readonly skipped: number;
   /** When it was received, and on which of the watcher's connections. */
   readonly at: string;
   readonly connection: number;
@@ -42,7 +45,8 @@ export function checkWatchers(watcher: WatcherRecord, { orders, outbox }: Snapsh
     seen.delete(id);
     let last = 0;
     let lastEpoch = 0;
-    for (const { version, status, epoch } of events) {
+    const told = new Set<number>();
+    for (const { version, status, epoch, skipped } of events) {
       if (epoch !== lastEpoch) last = 0;
       lastEpoch = epoch;
       const entry = timeline[version - 1];
@@ -52,11 +56,14 @@ export function checkWatchers(watcher: WatcherRecord, { orders, outbox }: Snapsh
       if (version <= last) {
         report('watchers see no repeat', id, `${watcher.name} saw version ${String(version)} after ${String(last)}`);
       }
+      if (skipped >= version - last && skipped > 0) {
+        report('watchers see no gap', id, `${watcher.name} was told of ${String(skipped)} too many before ${status}`);
+      }
+      for (let one = version - skipped; one <= version; one += 1) told.add(one);
       last = Math.max(last, version);
     }
-    const versions = new Set(events.map(({ version }) => version));
     for (const { version, status } of timeline) {
-      if (versions.has(version)) continue;
+      if (told.has(version)) continue;
       const place = places.get(keyOf(id, version));
       const within = spans.some((span) => place !== undefined && liesIn(place, span));
       // Also where nothing is known of places: one that saw the change before and the one after in one go has missed this.

@@ -85,7 +85,8 @@ export function startWatcher({ name, websocketUrl, token, field, watches }: Watc
           noteErrors(errors);
           return;
         }
-        if ((extensions as GraphQLFailure['extensions'])?.['code'] === 'REPLAY_TOO_LONG') openGap();
+        const { code, skipped } = (extensions ?? {}) as { readonly code?: string; readonly skipped?: number };
+        if (code === 'REPLAY_TOO_LONG') openGap();
         const gap = gaps.at(-1);
         if (gap?.to === Number.POSITIVE_INFINITY) gap.to = Date.now();
         cursor = event.cursor;
@@ -95,6 +96,7 @@ export function startWatcher({ name, websocketUrl, token, field, watches }: Watc
           version: event.version,
           status: event.status,
           epoch: gaps.length,
+          skipped: skipped ?? 0,
           at: new Date().toISOString(),
           connection: connections,
         });
