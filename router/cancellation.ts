@@ -11,7 +11,7 @@ export interface CancelSignal {
 }
 
 /** The signal of one request. An AbortController for each would be as dear as the whole executor is for a small query. */
-class Cancellation implements CancelSignal {
+export class Cancellation implements CancelSignal {
   #listeners: (() => void)[] = [];
   #reason: Error | undefined;
 

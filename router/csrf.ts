@@ -1,7 +1,7 @@
 // Tells requests that a web page elsewhere may have made its visitor's browser send. A page can send a GET, or a POST that is no
 // JSON, without asking first (a CORS preflight). The latter are refused for their content type; the former are told by what
-// browsers say of every request (Fetch Metadata), and by its origin. No cookies are involved: this protects routers that only the
-// visitor's network can reach.
+// browsers say of every request (Fetch Metadata), and by its origin. This protects routers that only the visitor's network can reach,
+// and visitors whose cookies go on to subgraphs (`FORWARD_HEADERS`), where an upgrade to a WebSocket is looked at too.
 import type { IncomingMessage } from 'node:http';
 
 /** Headers that a page cannot set without a preflight, which CORS then answers. */

@@ -27,6 +27,7 @@ test('what was not sent is not there, and what was sent twice goes on as one', (
   const pick = createForwardHeaders(['a', 'b']);
   expect(pick({ b: ['1', '2'], c: 'x' })?.pairs).toEqual(['b', '1, 2']);
   expect(pick({ c: 'x' })).toBeUndefined();
+  expect(createForwardHeaders(['constructor', '__proto__'])({ a: '1' })).toBeUndefined();
   expect(createForwardHeaders([])({ a: '1' })).toBeUndefined();
 });
 

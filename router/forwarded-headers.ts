@@ -36,7 +36,8 @@ export function createForwardHeaders(names: readonly string[]): ForwardHeaders {
   return (headers) => {
     const pairs: string[] = [];
     for (const name of names) {
-      const value = headers[name];
+      // A name such as `constructor` would find what every object has.
+      const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
       if (value !== undefined) pairs.push(name, typeof value === 'string' ? value : value.join(', '));
     }
     return pairs.length === 0 ? undefined : { pairs, key: `\n${JSON.stringify(pairs)}\n` };

@@ -213,7 +213,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           forwarded: options.forward(headers),
           signal,
           onAnswered(summary) {
-            options.report(summary, performance.now() - started);
+            // What broke off because its client has left is told to nobody, and is no failure.
+            const told = response.destroyed ? { ...summary, codes: [] } : summary;
+            options.report(told, performance.now() - started);
             if (span.isRecording()) span.setAttributes(spanAttributes(summary));
           },
         },

@@ -9,6 +9,7 @@ import { limitsOf, subgraphSettings } from './config.ts';
 import type { RouterConfig } from './config.ts';
 import { createCostLimit } from './cost-limit.ts';
 import { createErrorMask } from './errors.ts';
+import { isCrossSite } from './csrf.ts';
 import { createForwardHeaders } from './forwarded-headers.ts';
 import { createGraphqlLanes } from './graphql-lanes.ts';
 import type { ReportOperation } from './graphql-http.ts';
@@ -124,6 +125,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   });
   const variableLimits = { depth: config.LIMIT_VARIABLE_DEPTH, values: config.LIMIT_VARIABLE_VALUES };
   const forward = createForwardHeaders(config.FORWARD_HEADERS);
+  const corsOrigins = new Set(config.CORS_ORIGINS);
   const execution = { fetch: client.fetch, checkCost, variableLimits };
   const mask = createErrorMask({
     exposedCodes: new Set(config.EXPOSED_ERROR_CODES),
@@ -141,6 +143,8 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     rates,
     persisted,
     forward,
+    // Tokens are in the first message, which a page elsewhere does not have; cookies come by themselves.
+    isForeign: (request) => config.FORWARD_HEADERS.includes('cookie') && isCrossSite(request, corsOrigins),
     report,
     identity,
     client,
@@ -194,7 +198,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       ...(broker === undefined ? {} : { nats: broker.isConnected() ? 'up' : 'down' }),
       ...refusalDetail(reloads.refusedAt()),
     }),
-    corsOrigins: new Set(config.CORS_ORIGINS),
+    corsOrigins,
     bodyLimitBytes: config.REQUEST_BODY_LIMIT_BYTES,
     receiveTimeoutMs: config.REQUEST_RECEIVE_TIMEOUT_MS,
     batchLimit: config.BATCH_LIMIT,

@@ -219,6 +219,26 @@ describe('a slow client', () => {
     expect(sink.results.map(({ extensions }) => extensions)).toEqual([undefined, { skipped: 2 }]);
   });
 
+  test('that is still being given what it missed is given what comes meanwhile one by one too', async () => {
+    const { source, subscribe } = setUp({ maxBacklog: 2, maxReplay: 5 });
+    source.publish(a, 1);
+    const before = await subscribe(mine);
+    source.publish(a, 2);
+    await settle();
+    before.subscription?.leave();
+    source.publish(b, 3);
+    const sink = new TestSink();
+    sink.writable = false;
+    const begun = subscribe(mine, { variables: { after: before.lastCursor }, sink });
+    await settle();
+    for (const version of [4, 5, 6, 7]) source.publish(a, version);
+    await settle();
+    sink.writable = true;
+    sink.subscription?.resume();
+    await begun;
+    expect(sink.versions).toEqual([3, 4, 5, 6, 7]);
+  });
+
   test('is ended when more subjects wait than it may hold', async () => {
     const { source, subscribe, metrics } = setUp({ maxBacklog: 2 });
     const sink = await subscribe(mine);

@@ -154,6 +154,7 @@ export function createLiveEngine(options: EngineOptions): LiveEngine {
 
   const host: SubscriberHost = {
     maxBacklog: limits.maxBacklog,
+    maxReplay: limits.maxReplay,
     metrics,
     identify: (subscriber) => regroup(subscriber, () => identify(subscriber, groupOf)),
     left(_subscriber, group) {

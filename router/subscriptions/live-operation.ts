@@ -1,10 +1,12 @@
 // What every protocol does with an operation: parse, validate, plan, authorise, coerce, run, report. One function, so that they cannot
 // drift apart.
 import type { ExecutionResult, GraphQLError, GraphQLFormattedError } from 'graphql';
+import type { IncomingMessage } from 'node:http';
 import { CodedError, codeOf } from '../../service/errors.ts';
 import type { Identity, Viewer } from '../../service/identity.ts';
 import type { Logger } from '../../service/log.ts';
 import { authorize } from '../auth.ts';
+import { Cancellation } from '../cancellation.ts';
 import type { CheckCost } from '../cost-limit.ts';
 import { codesOf } from '../errors.ts';
 import type { ErrorMask } from '../errors.ts';
@@ -40,6 +42,8 @@ export interface LiveDeps {
   readonly persisted: PersistedOperations;
   /** Picks the headers that go on to subgraphs. */
   readonly forward: ForwardHeaders;
+  /** Whether a page elsewhere may have made its visitor's browser open this socket, with what it knows the visitor by. */
+  readonly isForeign: (request: Pick<IncomingMessage, 'headers'>) => boolean;
   readonly report: ReportOperation;
   readonly identity: Identity;
   /** For queries and mutations over a socket. */
@@ -88,10 +92,16 @@ export async function startOperation({ sink, params, inRoom, answer, refuse }: S
       await engine.subscribe({ ...admitted, sink });
     } else {
       const { operation: running, variables } = admitted;
-      const result = await inRoom(() => runOperation(running, variables, fetch, { viewer, forwarded }));
-      const { errors: raised, ...rest } = result;
-      errors = raised?.map(maskError);
-      answer(errors === undefined ? rest : { errors, ...rest });
+      // Who leaves a query ends its fetches: what was asked and left again at once would take the room of the others.
+      const signal = new Cancellation();
+      sink.opened({ leave: () => signal.abort(), resume: () => undefined, identify: () => undefined });
+      const result = await inRoom(() => runOperation(running, variables, fetch, { viewer, forwarded, signal }));
+      // What broke off because of that is told to nobody, and is no failure.
+      if (!signal.aborted) {
+        const { errors: raised, ...rest } = result;
+        errors = raised?.map(maskError);
+        answer(errors === undefined ? rest : { errors, ...rest });
+      }
     }
   } catch (error) {
     if (codeOf(error) === 'INTERNAL_SERVER_ERROR') {

@@ -40,6 +40,7 @@ export interface LiveOptions {
   readonly rates: RateLimits;
   readonly persisted: PersistedOperations;
   readonly forward: ForwardHeaders;
+  readonly isForeign: (request: Pick<IncomingMessage, 'headers'>) => boolean;
   readonly report: ReportOperation;
   readonly identity: Identity;
   /** Asks the subgraphs. */

@@ -37,6 +37,8 @@ export interface LiveSubscription {
 export interface SubscriberHost {
   /** Results that wait for one subscriber at most. */
   readonly maxBacklog: number;
+  /** Events that it may have missed and be given one by one, at most. */
+  readonly maxReplay: number;
   readonly metrics: LiveMetrics;
   /** Brings a subscriber whose viewer has another token to the group of that token. */
   identify(subscriber: Subscriber): void;
@@ -180,7 +182,8 @@ export class Subscriber implements LiveSubscription {
   }
 
   #wait(delivery: Delivery): void {
-    this.#backlog ??= new Backlog(this.#host.maxBacklog);
+    // What comes while it is given what it missed is missed as well, by no slowness of its own.
+    this.#backlog ??= new Backlog(this.#starting ? this.#host.maxReplay : this.#host.maxBacklog);
     const gaveWay = this.#backlog.push(delivery);
     if (gaveWay === undefined) {
       this.end(new CodedError('SUBSCRIPTION_SLOW_CONSUMER'));

@@ -230,6 +230,7 @@ export async function startTestLive(options: TestLiveOptions): Promise<TestLive>
       ...options.rates,
     }),
     forward: createForwardHeaders(options.forward ?? []),
+    isForeign: () => false,
     report: ({ operation, codes }) =>
       void reports.push(`${operation?.kind ?? 'unknown'} ${operation?.name ?? ''} ${codes.join() || 'ok'}`),
     identity,

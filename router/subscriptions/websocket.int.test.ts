@@ -169,6 +169,28 @@ describe('many operations on one connection', () => {
 });
 
 describe('operations', () => {
+  test('that are left, by a word or with the connection, end what they had asked of subgraphs, and count as no failure', async () => {
+    const { client, subgraph, reports } = await start();
+    const query = 'query Left { thing(id: "a") { name } }';
+    for (const leave of ['a word', 'the connection']) {
+      const { promise: asked, resolve } = Promise.withResolvers<void>();
+      const answer = subgraph.hold(resolve);
+      const own = client(tokenOf('alice'));
+      const left = own.iterate({ query });
+      const ended = left.next().catch(() => undefined);
+      await asked;
+      const { signal } = subgraph.requests.at(-1)?.context ?? {};
+      expect({ leave, aborted: signal?.aborted }).toEqual({ leave, aborted: false });
+      if (leave === 'a word') await left.return?.();
+      else own.terminate();
+      await until(() => Promise.resolve(signal?.aborted === true));
+      answer();
+      await ended;
+    }
+    await until(() => Promise.resolve(reports.length === 2));
+    expect(reports).toEqual(['query Left ok', 'query Left ok']);
+  });
+
   test('are limited by their cost as over HTTP, subscriptions too', async () => {
     const { client, publish } = await start();
     await publish('alice', 'a', 1);

@@ -4,6 +4,7 @@ import { STATUS_CODES } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
+import { CodedError } from '../../service/errors.ts';
 import type { ClientHost } from './client-host.ts';
 import { LiveWebSocket, WebSocketConnection } from './websocket-connection.ts';
 
@@ -21,6 +22,10 @@ export function attachWebSocket(server: Server, path: string, host: ClientHost):
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     stream.on('error', ignore);
     if (request.url?.split('?', 1)[0] !== path) return refuse(stream, 404);
+    if (host.isForeign(request)) {
+      const error = new CodedError('CROSS_SITE_REQUEST');
+      return refuse(stream, 403, JSON.stringify({ errors: [host.maskError(error)] }));
+    }
     try {
       host.checkRoom();
     } catch (error) {
