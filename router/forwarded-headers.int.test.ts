@@ -1,6 +1,7 @@
 // Headers of a client's request on their way to subgraphs: in every way that HTTP offers to ask, and never in the name of another.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { IncomingHttpHeaders } from 'node:http';
+import { WebSocket } from 'ws';
 import { startTestRouter } from './test-router.ts';
 import type { TestRouter } from './test-router.ts';
 import { reply, startScriptedSubgraph } from './test-scripted-subgraph.ts';
@@ -92,4 +93,32 @@ test('the same query under way is shared between those with the same headers, an
   release();
   for (const { errors } of await Promise.all(answers)) expect(errors).toEqual([]);
   expect(seen.map((headers) => headers['x-tenant']).toSorted()).toEqual(['one', 'two', undefined]);
+});
+
+describe('an upgrade to a WebSocket by a page of another origin', () => {
+  const upgraded = async (forward: string, headers: Readonly<Record<string, string>>): Promise<string> => {
+    const own = await startTestRouter({ FORWARD_HEADERS: forward, CORS_ORIGINS: 'https://shop.example' });
+    try {
+      const socket = new WebSocket(own.url.replace('http', 'ws'), 'graphql-transport-ws', {
+        headers: { cookie: 'session=alice', ...headers },
+      });
+      return await new Promise((resolve) => {
+        socket.once('open', () => resolve('open'));
+        socket.once('unexpected-response', (_, { statusCode }) => resolve(String(statusCode)));
+      });
+    } finally {
+      await own.close();
+    }
+  };
+  const foreign = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
+
+  test.each([
+    ['is refused where cookies go on', 'cookie', foreign, '403'],
+    ['is refused by its origin alone', 'cookie', { origin: 'https://evil.example' }, '403'],
+    ['passes where no cookie goes on', 'x-tenant', foreign, 'open'],
+    ['passes when it may call', 'cookie', { ...foreign, origin: 'https://shop.example' }, 'open'],
+    ['is none of a program', 'cookie', {}, 'open'],
+  ])('%s', async (_, forward, headers, outcome) => {
+    expect(await upgraded(forward, headers)).toBe(outcome);
+  });
 });

@@ -175,12 +175,32 @@ describe('the response', () => {
     const first = await reader?.read();
     expect(Buffer.from(first?.value ?? '').toString()).toContain('"data":{"users":[{"id":"1"},{"id":"2"}]}');
     controller.abort();
-    // The operation is counted when nothing more of it will be written.
+    expect(await outcomeOf('Gone')).toBe('ok');
+  });
+
+  test('that is whole, and whose client has gone, is no failure either', async () => {
+    const controller = new AbortController();
+    const asked = fetch(router.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: 'query WholeGone { users { id } slow }' }),
+      signal: controller.signal,
+    });
+    const before = router.seen.length;
+    while (router.seen.length === before) await new Promise(setImmediate);
+    controller.abort();
+    await expect(asked).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await outcomeOf('WholeGone')).toBe('ok');
+  });
+
+  /** As what an operation is counted, once nothing more of it will be written. */
+  async function outcomeOf(name: string): Promise<string | undefined> {
     for (;;) {
       const metrics = await (await fetch(`${router.origin}/metrics`)).text();
-      if (/^router_operations_total\{[^}]*name="Gone"/m.test(metrics)) break;
+      const labels = new RegExp(`^router_operations_total\\{([^}]*name="${name}"[^}]*)\\}`, 'm').exec(metrics)?.[1];
+      if (labels !== undefined) return /outcome="([^"]*)"/.exec(labels)?.[1];
     }
-  });
+  }
 });
 
 describe('what comes before', () => {
