@@ -27,6 +27,27 @@ async function post(to: TestRouter, body: unknown): Promise<{ status: number; an
 const byHash = (sha256Hash: string) => ({ extensions: { persistedQuery: { version: 1, sha256Hash } } });
 const failure = (code: string): object => ({ errors: [{ extensions: { code } }] });
 
+test('that offers another protocol, as curl --http2 does, is answered as it is', async () => {
+  const { hostname, port } = new URL(router.url);
+  const body = '{"query":"{ echo(number: 7) }"}';
+  const socket = connect(Number(port), hostname);
+  const head = [
+    'POST /graphql HTTP/1.1',
+    `host: ${hostname}`,
+    'connection: Upgrade, HTTP2-Settings, close',
+    'upgrade: h2c',
+    'http2-settings: AAMAAABkAAQCAAAAAAIAAAAA',
+    'content-type: application/json',
+    `content-length: ${String(body.length)}`,
+  ];
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  let answer = '';
+  socket.on('data', (bytes: Buffer) => (answer += bytes.toString()));
+  await once(socket, 'close');
+  expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+  expect(answer).toContain('{"data":{"echo":7}}');
+});
+
 describe('a persisted operation', () => {
   const query = '{ echo(number: 7) }';
   const hash = createHash('sha256').update(query).digest('hex');

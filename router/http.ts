@@ -254,6 +254,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       keepAliveTimeout: 75_000,
       connectionsCheckingInterval: Math.min(options.receiveTimeoutMs / 2, 5_000),
       noDelay: true,
+      // Other protocols that a client offers, such as h2c, are passed over (RFC 9110, 7.8): the request is answered as it is.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
     (request, response) => {
       handle(request, response).catch((error: unknown) => {
