@@ -1,33 +1,13 @@
 // WebSocket clients that do not read: real sockets and the real clients in one process, on a real broker.
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { WebSocket } from 'ws';
-import { startNats } from '../../dev/nats.ts';
-import type { Nats } from '../../dev/nats.ts';
 import { stopClock } from '../test-clock.ts';
-import { renewThingsStream, startTestLive, tokenOf, until, watch } from './test-live.ts';
-import type { TestLive, TestLiveOptions } from './test-live.ts';
+import { liveOnBroker } from './test-broker.ts';
+import { tokenOf, until, watch } from './test-live.ts';
 
-let broker: Nats;
-let live: TestLive | undefined;
-
-beforeAll(async () => {
-  broker = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'live-')), disposable: true });
-});
-afterAll(() => broker.close());
-afterEach(async () => {
-  await live?.close();
-  live = undefined;
-});
-
-async function start(options: Partial<TestLiveOptions> = {}): Promise<TestLive> {
-  await renewThingsStream(broker.url);
-  return (live = await startTestLive({ natsUrl: broker.url, ...options }));
-}
+const start = liveOnBroker();
 
 test('a client that does not read is closed with a typed code, holds nobody up, and resumes behind what it was given', async () => {
   using clock = stopClock();

@@ -1,31 +1,11 @@
 // What graphql-transport-ws asks of a server beyond results: its close codes, pings, and a new token on an open connection.
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
-import { startNats } from '../../dev/nats.ts';
-import type { Nats } from '../../dev/nats.ts';
 import { stopClock } from '../test-clock.ts';
-import { renewThingsStream, startTestLive, tokenOf, watch } from './test-live.ts';
-import type { TestLive, TestLiveOptions } from './test-live.ts';
+import { liveOnBroker } from './test-broker.ts';
+import { tokenOf, watch } from './test-live.ts';
 
-let broker: Nats;
-let live: TestLive | undefined;
-
-beforeAll(async () => {
-  broker = await startNats({ storeDir: await mkdtemp(join(tmpdir(), 'live-')), disposable: true });
-});
-afterAll(() => broker.close());
-afterEach(async () => {
-  await live?.close();
-  live = undefined;
-});
-
-async function start(options: Partial<TestLiveOptions> = {}): Promise<TestLive> {
-  await renewThingsStream(broker.url);
-  return (live = await startTestLive({ natsUrl: broker.url, ...options }));
-}
+const start = liveOnBroker();
 
 const one = 'subscription ($id: ID!, $after: String) { thingChanged(id: $id, after: $after) { cursor version } }';
 
